@@ -76,7 +76,9 @@ const PLANS: Readonly<Partial<Record<WhyCode, (time: string) => string>>> = {
 /** Messages for calls at one endpoint. */
 const CALLS: Readonly<Partial<Record<WhyCode, (group: Group) => string>>> = {
   'no-vote': ({ at, count, first }) =>
-    `${at} gave ${count === 1 ? '1 answer that was' : `${count} answers that were`} no vote for one of the actions (${first.code})`,
+    first.code === 'OK'
+      ? `${at} was not sure enough of any action in ${count === 1 ? '1 answer' : `${count} answers`}`
+      : `${at} gave ${count === 1 ? '1 answer that was' : `${count} answers that were`} no vote for one of the actions (${first.code})`,
   unfinished: ({ at, count, calledMs }) =>
     `${at} had begun ${count === 1 ? '1 answer and not finished it' : `${count} answers and finished none`} in ${timeText(calledMs)}`,
   'server-silent': silentText,

@@ -94,7 +94,8 @@ describe('a slot that no call gives back', () => {
   });
 });
 
-test.each<[ErrorCode, string, string]>([
+test.each<['OK' | ErrorCode, string, string]>([
+  ['OK', 'no-vote', 'l was not sure enough of any action in 2 answers'],
   ['ERR_VOTE_NONE', 'no-vote', 'l gave 2 answers that were no vote for one of the actions (ERR_VOTE_NONE)'],
   ['ERR_VOTE_ILLEGAL', 'no-vote', 'l gave 2 answers that were no vote for one of the actions (ERR_VOTE_ILLEGAL)'],
   ['ERR_VOTE_AMBIGUOUS', 'no-vote', 'l gave 2 answers that were no vote for one of the actions (ERR_VOTE_AMBIGUOUS)'],
