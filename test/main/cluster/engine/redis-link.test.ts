@@ -31,7 +31,7 @@ it('neither asks for an address', async () => {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.once('data', (bytes) => {
-      if (hellos.push(bytes) === 2) bothSaidHello.resolve();
+      if (hellos.push(Buffer.from(bytes)) === 2) bothSaidHello.resolve();
     });
   }).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
