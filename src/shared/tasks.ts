@@ -76,7 +76,7 @@ export interface ExpertTask extends VoteTerms {
 }
 
 /** How a decision is read. */
-export interface ReadTerms extends Pick<ReadCall, 'form' | 'alternativesMax' | 'hasThinkingSwitch' | 'turn'> {
+export interface ReadTerms extends Pick<ReadCall, 'form' | 'alternativesMax' | 'thinkingSwitch' | 'turn'> {
   /** The roles asked in one request. */
   readonly roles: readonly string[];
 }

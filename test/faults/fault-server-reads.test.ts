@@ -217,7 +217,6 @@ async function endOf(client: ModelClient, form: Form, timeoutMs = 10_000): Promi
     actions: ACTIONS,
     timeoutMs,
     alternativesMax: 20,
-    hasThinkingSwitch: false,
   });
   if (!outcome.ok) return outcome.failure.code;
   for (const { probabilities } of outcome.readings) {

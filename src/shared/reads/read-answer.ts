@@ -1,5 +1,6 @@
 import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
+import { textOf } from '../model-client/chat-event.ts';
 import { labelOfToken } from './labels.ts';
 import { OptionOrder } from './option-order.ts';
 import { questionId } from './read-body.ts';
@@ -49,6 +50,7 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
   },
   logprobs: ({ roles, actions, turn }, body) => {
     const [choice] = listOf(memberOf(body, 'choices'), 'it has no choices');
+    if (hasThought(memberOf(choice, 'message'))) throw thinksFirst();
     const [token] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
     const told = listOf(memberOf(token, 'top_logprobs'), 'it tells no log probabilities');
     if (told.length === 0) throw malformed('it tells no log probabilities');
@@ -60,10 +62,7 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
       byLabel.set(label, (byLabel.get(label) ?? 0) + Math.exp(logprob));
     }
     if (isThought(memberOf(token, 'token') ?? memberOf(told[0], 'token'))) {
-      throw new PlannerError(
-        'ERR_MODEL_REJECTED',
-        'the model thinks before it answers, and can only be asked in words',
-      );
+      throw thinksFirst();
     }
     return [readingOf(roles[0] ?? '', new OptionOrder(actions, turn, 0), (label) => byLabel.get(label))];
   },
@@ -71,6 +70,15 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
 
 /** Matches the first token of a thought. */
 const THOUGHT = /^\s{0,8}(?:<\/?\s{0,8}think|<\|channel|\[THINK)/i;
+
+/** Whether an answer has begun in a member for thoughts. If the prompt began the thought, its first token may be any word, or the 1 of a list. */
+function hasThought(message: unknown): boolean {
+  return typeof message === 'object' && message !== null && textOf(message).thought.trim() !== '';
+}
+
+function thinksFirst(): PlannerError {
+  return new PlannerError('ERR_MODEL_REJECTED', 'the model thinks before it answers, and can only be asked in words');
+}
 
 function isThought(token: unknown): boolean {
   return typeof token === 'string' && THOUGHT.test(token);

@@ -1,7 +1,7 @@
 import { renderRole } from '../situation.ts';
 import { wellFormedJson } from '../well-formed.ts';
 import { OptionOrder } from './option-order.ts';
-import type { ReadCall, ReadForm } from './reading.ts';
+import type { ReadCall, ReadForm, ThinkingSwitch } from './reading.ts';
 
 /** Path of each form, below the base URL. */
 export const READ_PATHS: Readonly<Record<ReadForm, string>> = {
@@ -39,7 +39,7 @@ const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
       }),
     ),
   }),
-  logprobs: ({ model, system, state, messages, roles, alternativesMax, hasThinkingSwitch }) => ({
+  logprobs: ({ model, system, state, messages, roles, alternativesMax, thinkingSwitch }) => ({
     model,
     messages: messages ?? [
       { role: 'system', content: system },
@@ -50,8 +50,13 @@ const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
     stream: false,
     logprobs: true,
     top_logprobs: alternativesMax,
-    ...(hasThinkingSwitch ? { chat_template_kwargs: { enable_thinking: false } } : {}),
+    ...(thinkingSwitch === undefined ? {} : THINKING_OFF[thinkingSwitch]),
   }),
+};
+
+const THINKING_OFF: Readonly<Record<ThinkingSwitch, object>> = {
+  template: { chat_template_kwargs: { enable_thinking: false } },
+  effort: { reasoning_effort: 'none' },
 };
 
 /** Returns our own id of a question, because names of roles may have any shape. */

@@ -10,6 +10,9 @@ import type { CallReport } from '../tasks.ts';
 export const READ_FORMS = ['decisions', 'systemone', 'logprobs'] as const;
 export type ReadForm = (typeof READ_FORMS)[number];
 
+/** How thinking is switched off: by a variable of the chat template (llama.cpp, vLLM), or by the effort of reasoning (Ollama). */
+export type ThinkingSwitch = 'template' | 'effort';
+
 /** One request that asks a model about one situation. */
 export interface ReadCall {
   readonly form: ReadForm;
@@ -32,8 +35,8 @@ export interface ReadCall {
   readonly timeoutMs: number;
   /** Maximum number of alternatives of a token that the server reports; for the form `logprobs`. */
   readonly alternativesMax: number;
-  /** True if the server has a switch that keeps a model from thinking first. */
-  readonly hasThinkingSwitch: boolean;
+  /** The server's switch that keeps a model from thinking first; absent if it has none. For the form `logprobs`. */
+  readonly thinkingSwitch?: ThinkingSwitch | undefined;
   readonly onPhase?: ((phase: CallPhase) => void) | undefined;
 }
 

@@ -19,7 +19,6 @@ const CALL: ReadCall = {
   actions: ['attack', 'block'],
   timeoutMs: 5_000,
   alternativesMax: 20,
-  hasThinkingSwitch: false,
 };
 
 /** A good answer of each form: the first action with .75. */

@@ -22,7 +22,6 @@ function callOf(form: ReadForm, of: readonly string[], turn: number | undefined)
     model: 'm',
     timeoutMs: 1_000,
     alternativesMax: 30,
-    hasThinkingSwitch: false,
   });
 }
 

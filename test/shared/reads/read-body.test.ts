@@ -13,7 +13,6 @@ function callOf(form: ReadForm, more: Partial<ReadCall> = {}): ReadCall {
     actions: ['attack', 'block'],
     timeoutMs: 1_000,
     alternativesMax: 20,
-    hasThinkingSwitch: false,
     ...more,
   };
 }
@@ -53,7 +52,8 @@ describe('the request', () => {
       top_logprobs: 20,
     });
     expect(sent('logprobs')).not.toHaveProperty('chat_template_kwargs');
-    expect(sent('logprobs', { hasThinkingSwitch: true }).chat_template_kwargs).toEqual({ enable_thinking: false });
+    expect(sent('logprobs', { thinkingSwitch: 'template' }).chat_template_kwargs).toEqual({ enable_thinking: false });
+    expect(sent('logprobs', { thinkingSwitch: 'effort' }).reasoning_effort).toBe('none');
   });
 
   test('its route is below the base URL', () => {

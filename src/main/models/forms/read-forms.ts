@@ -1,6 +1,6 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { ErrorCode } from '../../../shared/errors.ts';
-import { READ_FORMS, type ReadForm } from '../../../shared/reads/reading.ts';
+import { READ_FORMS, type ReadForm, type ThinkingSwitch } from '../../../shared/reads/reading.ts';
 import type { ExpertResult } from '../../../shared/tasks.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import type { ServerKind } from '../discovery/endpoint-facts.ts';
@@ -143,14 +143,20 @@ export class ReadForms {
 /** How a server of a kind is asked for log probabilities. OpenAI and Ollama return at most 20 alternatives. */
 export function readManner(kind: ServerKind): {
   readonly alternativesMax: number;
-  readonly hasThinkingSwitch: boolean;
+  readonly thinkingSwitch: ThinkingSwitch | undefined;
 } {
-  return { alternativesMax: kind === 'llamacpp' ? LLAMACPP_ALTERNATIVES : 20, hasThinkingSwitch: SWITCHES.has(kind) };
+  return { alternativesMax: kind === 'llamacpp' ? LLAMACPP_ALTERNATIVES : 20, thinkingSwitch: SWITCHES[kind] };
 }
 
 /** llama.cpp returns up to its whole vocabulary; if the model means to choose at all, the labels are among this many. */
 const LLAMACPP_ALTERNATIVES = 100;
-const SWITCHES: ReadonlySet<ServerKind> = new Set(['llamacpp', 'vllm', 'unknown']);
+/** Ollama ignores the variables of templates, and lets models that can think do so unless it is told otherwise. */
+const SWITCHES: Readonly<Partial<Record<ServerKind, ThinkingSwitch>>> = {
+  llamacpp: 'template',
+  vllm: 'template',
+  unknown: 'template',
+  ollama: 'effort',
+};
 
 const PROBE = {
   state: 'ACTIONS\n1. wait\n2. go\n\nANSWER\nOnly the number of one action from the list.',

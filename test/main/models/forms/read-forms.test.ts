@@ -216,7 +216,8 @@ describe('a probe', () => {
 });
 
 test('OpenAI and Ollama are asked for no more than the 20 alternatives that they tell', () => {
-  expect(readManner('ollama')).toEqual({ alternativesMax: 20, hasThinkingSwitch: false });
-  expect(readManner('llamacpp')).toMatchObject({ hasThinkingSwitch: true });
+  expect(readManner('ollama')).toEqual({ alternativesMax: 20, thinkingSwitch: 'effort' });
+  expect(readManner('llamacpp')).toMatchObject({ thinkingSwitch: 'template' });
+  expect(readManner('lmstudio').thinkingSwitch).toBeUndefined();
   expect(readManner('llamacpp').alternativesMax).toBeGreaterThan(26);
 });

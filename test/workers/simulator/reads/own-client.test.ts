@@ -40,7 +40,7 @@ function read(simulator: SimulatorHandle, form: ReadForm, actions: readonly stri
     actions,
     timeoutMs: 10_000,
     alternativesMax: 20,
-    hasThinkingSwitch: true,
+    thinkingSwitch: 'template',
   });
 }
 
