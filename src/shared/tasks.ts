@@ -76,7 +76,8 @@ export interface ExpertTask extends VoteTerms {
 }
 
 /** How a decision is read. */
-export interface ReadTerms extends Pick<ReadCall, 'form' | 'alternativesMax' | 'thinkingSwitch' | 'turn'> {
+export interface ReadTerms
+  extends Pick<ReadCall, 'form' | 'alternativesMax' | 'tokensMax' | 'thinkingSwitch' | 'turn'> {
   /** The roles asked in one request. */
   readonly roles: readonly string[];
 }
@@ -97,6 +98,8 @@ export interface CallReport {
   readonly choiceMs?: number;
   /** The longest pause between two tokens, in milliseconds. */
   readonly gapMsMax?: number;
+  /** For a read of one token: true if the model wrote only a blank or a mark, which its answer would have followed. */
+  readonly startsBlank?: boolean;
   readonly totalMs: number;
   /** Number of requests that the call made one after the other; absent if it was one. */
   readonly requests?: number;

@@ -27,7 +27,13 @@ type Ending =
 
 /** How a fake model is read: the probabilities of the actions, or another behaviour of a model. */
 export type ReadBehaviour =
-  | { readonly kind: 'reads'; readonly probabilities: Readonly<Record<string, number>>; readonly afterMs?: number }
+  | {
+      readonly kind: 'reads';
+      readonly probabilities: Readonly<Record<string, number>>;
+      readonly afterMs?: number;
+      /** If only one token is asked for, it is a blank. */
+      readonly startsBlank?: boolean;
+    }
   | Exclude<Behaviour, { kind: 'answers' }>;
 
 export type ReadScript = (call: {
@@ -98,11 +104,12 @@ export class FakeModels implements ExpertRunner, EndpointClient {
 
   async #runRead(
     task: Omit<ExpertTask, 'cancel'>,
-    { form, roles }: NonNullable<ExpertTask['read']>,
+    { form, roles, tokensMax = 1 }: NonNullable<ExpertTask['read']>,
     signal?: AbortSignal,
   ): Promise<ExpertResult> {
     const startedAtMs = this.#clock.now();
     let told: Readonly<Record<string, number>> = {};
+    let startsBlank = false;
     const settlement = await this.#settle(
       undefined,
       task,
@@ -116,7 +123,8 @@ export class FakeModels implements ExpertRunner, EndpointClient {
           code: 'ERR_METHOD_UNKNOWN',
         };
         if (behaviour.kind !== 'reads') return behaviour;
-        told = behaviour.probabilities;
+        startsBlank = behaviour.startsBlank === true && tokensMax === 1;
+        told = startsBlank ? {} : behaviour.probabilities;
         return {
           kind: 'answers',
           action: '',
@@ -125,7 +133,7 @@ export class FakeModels implements ExpertRunner, EndpointClient {
       },
       form,
     );
-    const report = { totalMs: this.#clock.now() - startedAtMs };
+    const report = { totalMs: this.#clock.now() - startedAtMs, ...(startsBlank ? { startsBlank } : {}) };
     if (settlement.code !== 'OK') {
       const { code, retryable } = settlement;
       return { ok: false, error: { code, message: code, retryable }, report };

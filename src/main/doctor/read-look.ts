@@ -8,7 +8,7 @@ import { type AnswerForm, renderSystem, type Situation } from '../../shared/situ
 import type { ChatCaller } from '../../shared/vote-answer.ts';
 import { rounded } from '../measure/shares.ts';
 import type { ServerKind } from '../models/discovery/endpoint-facts.ts';
-import { type ReadForms, readManner } from '../models/forms/read-forms.ts';
+import type { ReadForms } from '../models/forms/read-forms.ts';
 import type { Seat } from '../models/seat.ts';
 import type { AnswerRule } from '../options/planner-options.ts';
 
@@ -50,7 +50,7 @@ export async function lookAtReads(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<ReadLook> {
-  const { endpoint, model, kind } = seat;
+  const { endpoint, model } = seat;
   let failure: PlannerError | undefined;
   const listening: ChatCaller = {
     chat: (call, ended) => caller.chat(call, ended),
@@ -68,7 +68,7 @@ export async function lookAtReads(
     return { ...(isNone ? { form: null } : {}), ...defined({ message }) };
   }
   const roles = (form === 'logprobs' ? skyrim.roles.slice(0, 1) : skyrim.roles).map(({ name }) => name);
-  const call = planRead(skyrim, situation, { form, model, roles, timeoutMs, ...readManner(kind) });
+  const call = planRead(skyrim, situation, { form, model, roles, timeoutMs, ...forms.mannerFor(seat) });
   const read = await caller.read(call, signal);
   return read.ok ? { form, readMs: rounded(read.report.totalMs, 1) } : { form, message: read.failure.message };
 }

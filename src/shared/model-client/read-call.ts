@@ -2,7 +2,7 @@ import type { OpenAI } from 'openai';
 import type { Clock } from '../clock.ts';
 import { defined } from '../defined.ts';
 import { PlannerError } from '../errors.ts';
-import { readReadings } from '../reads/read-answer.ts';
+import { readReadings, startsBlank } from '../reads/read-answer.ts';
 import { READ_PATHS, readBody } from '../reads/read-body.ts';
 import type { ReadCall, Reading, ReadOutcome } from '../reads/reading.ts';
 import { readJson } from '../untrusted-json.ts';
@@ -40,7 +40,10 @@ export async function makeRead(
     signal,
   );
   const { failure, refusal, reader, report } = await attempt.run();
-  if (failure === undefined) return { ok: true, readings: reader?.readings ?? [], report };
+  if (failure === undefined) {
+    const isBlank = reader?.startsBlank ? { startsBlank: true } : {};
+    return { ok: true, readings: reader?.readings ?? [], report: { ...report, ...isBlank } };
+  }
   const isNotThere = lacksRoute(failure, refusal);
   const told = isNotThere ? missingRoute(READ_PATHS[call.form], failure) : failure;
   return { ok: false, failure: told, ...defined({ refusal }), report };
@@ -49,6 +52,7 @@ export async function makeRead(
 /** Reads the one JSON body that answers a read. */
 class ReadReader extends AnswerReader {
   readings: readonly Reading[] = [];
+  startsBlank = false;
   model: string | undefined;
   usage: TokenUsage = {};
   readonly #call: ReadCall;
@@ -80,6 +84,7 @@ class ReadReader extends AnswerReader {
     if (typeof model === 'string') this.model = model;
     this.usage = { ...usageOf(read.value as object | null), ...cachedOf(usage) };
     this.readings = readReadings(this.#call, read.value);
+    this.startsBlank = startsBlank(this.#call, read.value);
   }
 }
 

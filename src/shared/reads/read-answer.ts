@@ -51,22 +51,68 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
   logprobs: ({ roles, actions, turn }, body) => {
     const [choice] = listOf(memberOf(body, 'choices'), 'it has no choices');
     if (hasThought(memberOf(choice, 'message'))) throw thinksFirst();
-    const [token] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
-    const told = listOf(memberOf(token, 'top_logprobs'), 'it tells no log probabilities');
-    if (told.length === 0) throw malformed('it tells no log probabilities');
-    const byLabel = new Map<string, number>();
-    for (const each of told) {
-      const label = labelOfToken(memberOf(each, 'token'));
-      const logprob = memberOf(each, 'logprob');
-      if (typeof logprob !== 'number' || !(logprob <= 1e-6)) throw malformed('a log probability is none');
-      byLabel.set(label, (byLabel.get(label) ?? 0) + Math.exp(logprob));
-    }
-    if (isThought(memberOf(token, 'token') ?? memberOf(told[0], 'token'))) {
-      throw thinksFirst();
+    const [token, next] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
+    const byLabel = labelChances(token);
+    if (isThought(writtenIn(token))) throw thinksFirst();
+    // A token in front of the label: what follows it counts by the chance that it is written.
+    if (next !== undefined && isMark(writtenIn(token))) {
+      const chance = chanceOf(memberOf(token, 'logprob'));
+      for (const [label, follows] of labelChances(next))
+        byLabel.set(label, (byLabel.get(label) ?? 0) + chance * follows);
     }
     return [readingOf(roles[0] ?? '', new OptionOrder(actions, turn, 0), (label) => byLabel.get(label))];
   },
 };
+
+/** Returns the probabilities of the labels at a place of the answer; those of one label's spellings add up. */
+function labelChances(token: unknown): Map<string, number> {
+  const told = listOf(memberOf(token, 'top_logprobs'), 'it tells no log probabilities');
+  if (told.length === 0) throw malformed('it tells no log probabilities');
+  const byLabel = new Map<string, number>();
+  for (const each of told) {
+    const label = labelOfToken(textOfToken(each));
+    byLabel.set(label, (byLabel.get(label) ?? 0) + chanceOf(memberOf(each, 'logprob')));
+  }
+  return byLabel;
+}
+
+function chanceOf(logprob: unknown): number {
+  if (typeof logprob !== 'number' || !(logprob <= 1e-6)) throw malformed('a log probability is none');
+  return Math.exp(logprob);
+}
+
+/** Returns the text of a token: its bytes if the server reports an id (vLLM with `--return-tokens-as-token-ids`), half a letter or nothing. */
+function textOfToken(each: unknown): unknown {
+  const token = memberOf(each, 'token');
+  if (typeof token === 'string' && !UNREADABLE.test(token)) return token;
+  const bytes = memberOf(each, 'bytes');
+  const isText = Array.isArray(bytes) && bytes.length > 0 && bytes.length <= TOKEN_BYTES_MAX;
+  return isText ? Buffer.from(bytes.map(Number)).toString() : token;
+}
+
+const UNREADABLE = /^$|^token_id:|\ufffd/;
+const TOKEN_BYTES_MAX = 16;
+
+/** The token that was written at a place; the likeliest one if that is not reported. */
+function writtenIn(token: unknown): unknown {
+  const text = textOfToken(token);
+  return text ?? textOfToken(listOf(memberOf(token, 'top_logprobs'), 'it has no tokens')[0]);
+}
+
+/** Whether a token is only what surrounds a label. Tokenizers of SentencePiece write a digit after a blank of its own: "▁", "1". */
+function isMark(token: unknown): boolean {
+  return typeof token === 'string' && token !== '' && token.length <= MARK_CHARS_MAX && labelOfToken(token) === '';
+}
+
+const MARK_CHARS_MAX = 4;
+
+/** Whether the only token of an answer is a mark, so that its label would have been the next one. */
+export function startsBlank({ form, tokensMax = 1 }: Pick<ReadCall, 'form' | 'tokensMax'>, body: unknown): boolean {
+  if (form !== 'logprobs' || tokensMax > 1) return false;
+  const [choice] = listOf(memberOf(body, 'choices'), 'it has no choices');
+  const [token] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
+  return isMark(writtenIn(token));
+}
 
 /** Matches the first token of a thought. */
 const THOUGHT = /^\s{0,8}(?:<\/?\s{0,8}think|<\|channel|\[THINK)/i;

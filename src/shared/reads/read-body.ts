@@ -39,13 +39,13 @@ const BODIES: Readonly<Record<ReadForm, (call: ReadCall) => object>> = {
       }),
     ),
   }),
-  logprobs: ({ model, system, state, messages, roles, alternativesMax, thinkingSwitch }) => ({
+  logprobs: ({ model, system, state, messages, roles, alternativesMax, tokensMax, thinkingSwitch }) => ({
     model,
     messages: messages ?? [
       { role: 'system', content: system },
       { role: 'user', content: `${state}\n\n${renderRole(roles[0] ?? '')}` },
     ],
-    max_tokens: 1,
+    max_tokens: tokensMax ?? 1,
     temperature: 0,
     stream: false,
     logprobs: true,

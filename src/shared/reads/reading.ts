@@ -35,6 +35,8 @@ export interface ReadCall {
   readonly timeoutMs: number;
   /** Maximum number of alternatives of a token that the server reports; for the form `logprobs`. */
   readonly alternativesMax: number;
+  /** Number of tokens asked for: 2 if the model writes a blank or a mark before its answer. For the form `logprobs`; default 1. */
+  readonly tokensMax?: number | undefined;
   /** The server's switch that keeps a model from thinking first; absent if it has none. For the form `logprobs`. */
   readonly thinkingSwitch?: ThinkingSwitch | undefined;
   readonly onPhase?: ((phase: CallPhase) => void) | undefined;

@@ -315,25 +315,6 @@ describe('log probabilities', () => {
   });
 
   test.each([
-    ['llama.cpp', { content: null, reasoning_content: '1' }],
-    ['Ollama', { content: '', reasoning: '1' }],
-    ['a list of parts', { content: [{ type: 'thinking', thinking: '1' }] }],
-  ])('a thought that the prompt began is no label, although it is one token: %s', (_, message) => {
-    const top = [{ token: '1', logprob: -0.1 }];
-    const body = { choices: [{ message, logprobs: { content: [{ token: '1', top_logprobs: top }] } }] };
-    expect(codeOf('logprobs', body)).toBe('ERR_MODEL_REJECTED');
-  });
-
-  test.each([[{ content: '1', reasoning_content: '' }], [{ content: '1', reasoning: null }], ['1'], [null]])(
-    'a message of %j has no thought',
-    (message) => {
-      const top = [{ token: '1', logprob: -0.1 }];
-      const body = { choices: [{ message, logprobs: { content: [{ token: '1', top_logprobs: top }] } }] };
-      expect(codeOf('logprobs', body)).toBe('OK');
-    },
-  );
-
-  test.each([
     ['a server without them', { choices: [{ message: { content: '1' }, logprobs: null }] }],
     ['no token', { choices: [{ logprobs: { content: [] } }] }],
     ['content of null', { choices: [{ logprobs: { content: null } }] }],

@@ -82,6 +82,9 @@ class Decision {
   readonly #startedAtMs: number;
   #usage: DecisionUsage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
 
+  /** Number of tokens asked for: 2 once the model has written a blank first. */
+  #tokensMax = 1;
+
   constructor(clock: Clock, opening: CallOpening, task: DecisionTask) {
     this.#clock = clock;
     this.#opening = opening;
@@ -121,8 +124,15 @@ class Decision {
       timeoutMs: Math.max(1, this.#startedAtMs + limits.timeoutMs - this.#clock.now()),
       ...readManner(seat.at.facts.kind),
     };
-    const outcome = await (client.read as Read).call(client, call, signal);
+    const read = (): Promise<ReadOutcome> =>
+      (client.read as Read).call(client, { ...call, tokensMax: this.#tokensMax }, signal);
+    let outcome = await read();
     this.#count(outcome.report);
+    if (outcome.report.startsBlank === true) {
+      this.#tokensMax = 2;
+      outcome = await read();
+      this.#count(outcome.report);
+    }
     if (!outcome.ok) throw new ReadFailed(outcome);
     onLife();
     return outcome.readings[0]?.probabilities ?? [];

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { ErrorCode } from '../../../shared/errors.ts';
-import { READ_FORMS, type ReadForm, type ThinkingSwitch } from '../../../shared/reads/reading.ts';
-import type { ExpertResult } from '../../../shared/tasks.ts';
+import { READ_FORMS, type ReadCall, type ReadForm, type ThinkingSwitch } from '../../../shared/reads/reading.ts';
+import type { CallReport, ExpertResult } from '../../../shared/tasks.ts';
 import type { ChatCaller } from '../../../shared/vote-answer.ts';
 import type { ServerKind } from '../discovery/endpoint-facts.ts';
 import type { Seat } from '../seat.ts';
@@ -30,6 +30,8 @@ interface FormState {
   index: number;
   /** Whether an answer has shown that it works. */
   isShown: boolean;
+  /** Number of tokens that a chat is asked for. */
+  tokensMax: number;
   misses: boolean[];
   /** When all forms are tried again from the first. */
   retryAtMs: number;
@@ -54,7 +56,14 @@ const EVIDENCE: Readonly<Record<string, Evidence>> = {
   ERR_MODEL_TIMEOUT_FIRST_TOKEN: 'failed',
 };
 
-function evidenceOf(result: { readonly ok: true } | { readonly ok: false; readonly code: string }): Evidence {
+type FormResult = { readonly report: CallReport } & (
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: string }
+);
+
+const UNKNOWN = { index: 0, isShown: false, tokensMax: 1, retryAtMs: Number.POSITIVE_INFINITY };
+
+function evidenceOf(result: FormResult): Evidence {
   return result.ok ? 'kept' : (EVIDENCE[result.code] ?? 'none');
 }
 
@@ -71,7 +80,7 @@ export class ReadForms {
     const state = this.#stateOf(endpoint, model);
     // Another server may be there by now.
     if (this.#clock.now() >= state.retryAtMs) {
-      Object.assign(state, { index: 0, isShown: false, misses: [], retryAtMs: Number.POSITIVE_INFINITY });
+      Object.assign(state, { ...UNKNOWN, misses: [] });
     }
     return READ_FORMS[state.index];
   }
@@ -82,9 +91,23 @@ export class ReadForms {
     return state?.isShown ? READ_FORMS[state.index] : undefined;
   }
 
-  /** Records how a call in a form ended, with the `code` if it failed. Returns whether the next form may be tried immediately. */
+  /** How the model is asked for log probabilities. */
+  mannerFor({ endpoint, model, kind }: Seat & { readonly kind: ServerKind }): ReadManner {
+    return { ...readManner(kind), tokensMax: this.#stateOf(endpoint, model).tokensMax };
+  }
+
+  /**
+   * Records how a call in a form ended, with the `code` if it failed. Returns whether another call may be made immediately: in the next form, or
+   * with room for the label that follows a blank.
+   */
   observe(endpoint: string, model: string, form: ReadForm, result: ExpertResult, code?: ErrorCode): boolean {
-    return this.#observed(endpoint, model, form, result.ok ? result : { ok: false, code: code ?? result.error.code });
+    const { report } = result;
+    return this.#observed(
+      endpoint,
+      model,
+      form,
+      result.ok ? result : { ok: false, code: code ?? result.error.code, report },
+    );
   }
 
   /**
@@ -98,24 +121,24 @@ export class ReadForms {
     timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<void> {
-    const { endpoint, model, kind } = at;
+    const { endpoint, model } = at;
     for (let form = this.formFor(endpoint, model); form !== undefined; form = this.formFor(endpoint, model)) {
-      const outcome = await caller.read?.({ ...PROBE, form, model, timeoutMs, ...readManner(kind), system }, signal);
+      const outcome = await caller.read?.({ ...PROBE, form, model, timeoutMs, ...this.mannerFor(at), system }, signal);
       if (outcome === undefined || signal?.aborted) return;
-      const result = outcome.ok ? outcome : ({ ok: false, code: outcome.failure.code } as const);
+      const { report } = outcome;
+      const result = outcome.ok ? outcome : ({ ok: false, code: outcome.failure.code, report } as const);
       if (!this.#observed(endpoint, model, form, result)) return;
     }
   }
 
-  #observed(
-    endpoint: string,
-    model: string,
-    form: ReadForm,
-    result: { readonly ok: true } | { readonly ok: false; readonly code: string },
-  ): boolean {
+  #observed(endpoint: string, model: string, form: ReadForm, result: FormResult): boolean {
     const state = this.#stateOf(endpoint, model);
     // Results of a form that is no longer used are ignored.
     if (READ_FORMS[state.index] !== form) return false;
+    if (result.report.startsBlank === true) {
+      state.tokensMax = 2;
+      return true;
+    }
     const evidence = evidenceOf(result);
     if (evidence === 'none' || (evidence === 'failed' && state.isShown)) return false;
     if (evidence === 'kept') state.isShown = true;
@@ -134,17 +157,16 @@ export class ReadForms {
     const key = formKey(endpoint, model);
     const known = this.#states.get(key);
     if (known !== undefined) return known;
-    const state: FormState = { index: 0, isShown: false, misses: [], retryAtMs: Number.POSITIVE_INFINITY };
+    const state: FormState = { ...UNKNOWN, misses: [] };
     this.#states.set(key, state);
     return state;
   }
 }
 
+type ReadManner = Pick<ReadCall, 'alternativesMax' | 'tokensMax' | 'thinkingSwitch'>;
+
 /** How a server of a kind is asked for log probabilities. OpenAI and Ollama return at most 20 alternatives. */
-export function readManner(kind: ServerKind): {
-  readonly alternativesMax: number;
-  readonly thinkingSwitch: ThinkingSwitch | undefined;
-} {
+export function readManner(kind: ServerKind): ReadManner {
   return { alternativesMax: kind === 'llamacpp' ? LLAMACPP_ALTERNATIVES : 20, thinkingSwitch: SWITCHES[kind] };
 }
 

@@ -163,6 +163,17 @@ test('a form below others that never worked stays', () => {
   expect(form()).toBe('systemone');
 });
 
+test('a model that writes a blank first is asked for two tokens, at once and from then on, in the same form', () => {
+  call(failed('ERR_METHOD_UNKNOWN'));
+  call(failed('ERR_METHOD_UNKNOWN'));
+  const tokens = (): number | undefined => forms.mannerFor({ endpoint: AT, model: MODEL, kind: 'llamacpp' }).tokensMax;
+  expect(tokens()).toBe(1);
+  expect(call({ ...OK, report: { ...REPORT, startsBlank: true } })).toBe(true);
+  expect([form(), tokens()]).toEqual(['logprobs', 2]);
+  expect(call(OK)).toBe(false);
+  expect([forms.shownFor(AT, MODEL), tokens()]).toEqual(['logprobs', 2]);
+});
+
 describe('a probe', () => {
   /** A server that answers each form like this. */
   function caller(says: Partial<Record<ReadForm, 'OK' | ErrorCode>>): ChatCaller & { readonly asked: ReadCall[] } {

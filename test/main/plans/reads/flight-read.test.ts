@@ -68,6 +68,12 @@ describe('a read that decides', () => {
     expect(under.planner.stats().reads).toMatchObject({ asked: 1, decided: 1, unsure: 0, failed: 0 });
   });
 
+  test('is made once more, at once, if the model wrote only a blank, and then never again', async () => {
+    await make(() => ({ ...SURE, startsBlank: true }), { answers: 'read' });
+    expect(await plan()).toMatchObject({ action: 'block', source: 'quorum', confidence: 0.9, latencyMs: 40 });
+    expect(await plan()).toMatchObject({ action: 'block', source: 'quorum', latencyMs: 20 });
+  });
+
   test('is one request for all roles', async () => {
     await make(() => SURE, { answers: 'read' });
     await plan();

@@ -4,7 +4,6 @@ import { listKey } from '../../../../shared/situation.ts';
 import type { CallTerms, ExpertResult, ReadTerms } from '../../../../shared/tasks.ts';
 import type { AttemptSubject } from '../../../models/calls/attempt-log.ts';
 import { type ModelQuery, OUT_OF_TIME, type QueryListeners } from '../../../models/calls/call-maker.ts';
-import { readManner } from '../../../models/forms/read-forms.ts';
 import type { ModelEndpoint } from '../../../models/model-endpoint.ts';
 import type { Seat } from '../../../models/seat.ts';
 import { SpareSlots } from '../../../models/slots/spare-slots.ts';
@@ -50,7 +49,7 @@ export interface ReadQueryParts {
   readonly pace: ReadPace;
 }
 
-/** Reads one model, in its server's form; if that turns out to be a different form, in that one. */
+/** Reads one model, in its server's form; if that turns out to be a different form or to need a second token, once more. */
 export class ReadQuery implements ModelQuery {
   readonly #given: ReadQueryParts;
 
@@ -78,13 +77,14 @@ export class ReadQuery implements ModelQuery {
       const [result, firstMs] = await askOne(reader, { situation: shown.first, read, timeoutMs });
       const code = signal.reason === OUT_OF_TIME ? 'ERR_MODEL_TIMEOUT_HEADERS' : undefined;
       const isOtherNext = reads.forms.observe(endpoint, model, read.form, result, code) && !signal.aborted;
+      if (isOtherNext) continue;
       if (result.ok && result.readings !== undefined) {
         const seat = { endpoint, model };
         const spare = this.#spareSlots(seat, endMs, signal);
         const further = new FurtherReads({ ...this.#given, reader, read, seat, roles, firstMs, spare, signal });
         return reader.whole(await further.after(result.readings));
       }
-      if (!isOtherNext) return result;
+      return result;
     }
   }
 
@@ -96,7 +96,8 @@ export class ReadQuery implements ModelQuery {
   #termsAt(endpoint: string, model: string, roles: readonly string[]): ReadTerms | undefined {
     const form = this.#given.reads.forms.formFor(endpoint, model);
     if (form === undefined) return undefined;
-    const manner = readManner(this.#given.parts.endpoints.get(endpoint)?.facts.kind ?? 'unknown');
+    const kind = this.#given.parts.endpoints.get(endpoint)?.facts.kind ?? 'unknown';
+    const manner = this.#given.reads.forms.mannerFor({ endpoint, model, kind });
     // One token has room for one answer; the other forms ask all roles in one reading of the situation, each with options of its own.
     const asked = form === 'logprobs' ? roles.slice(0, 1) : roles;
     const turn = form === 'logprobs' ? this.#listTurn({ endpoint, model }) : forkRandom(0, this.#given.state).next();
