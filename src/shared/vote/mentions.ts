@@ -1,15 +1,21 @@
 import { type ActionNames, type Choice, normalizeName, spelledIn } from './action-names.ts';
+import { FOREIGN_NEGATION, FOREIGN_NUMBER } from './choice-words.ts';
 
 /**
  * Finds what running text names, by name or by number, if no form states the choice. A name that is only rejected, after "not"
  * or "instead of", does not count.
  */
 
-const NEGATION =
-  /(?:\bnot|n['’]t|\bcannot|\bnever|\bavoid|\binstead of|\brather than|\bwithout|\bover|\bthan)\s+(?:to\s+|the\s+|an?\s+|choose\s+|pick\s+)*$/;
+const NEGATION = new RegExp(
+  `(?:n['’]t|(?<!\\p{L})(?:not|cannot|never|avoid|instead of|rather than|without|over|than|${FOREIGN_NEGATION}))\\s+` +
+    '(?:to\\s+|the\\s+|an?\\s+|choose\\s+|pick\\s+|l[ae]\\s+|die\\s+|den\\s+|das\\s+)*$|[不别別勿]\\s?(?:[要能应應该可会會是选選择擇]\\s?){0,3}$',
+  'u',
+);
+/** "No elijo 2", "Non scelgo 2": before a name, "no" is more often a part of it. */
+const NEGATED_VERB = /(?<!\p{L})(?:no|non|nie)\s+$/u;
 const NEGATION_CHARS_MAX = 40;
 
-/** Whether the text before a name rejects it. */
+/** Whether the text before a name or a number rejects it. */
 function isNegated(before: string): boolean {
   return NEGATION.test(before.slice(-NEGATION_CHARS_MAX).toLowerCase());
 }
@@ -56,15 +62,17 @@ function takeOut(text: string, name: string): { readonly isNamed: boolean; reado
   return { isNamed, without: pieces.join('') + text.slice(from) };
 }
 
-export const BECAUSE = /\b(?:because|since|so that|in order to)\b|因为/i;
+export const BECAUSE =
+  /(?<!\p{L})(?:because|since|so that|in order to|weil|porque|perché|потому что|omdat|karena)(?!\p{Ll})|parce que|因[为為]|왜냐하면|なぜなら/iu;
 // "option 2", "#2", "I choose 2 or 3", "the answer is 2", "我选择2". A verb alone may have an amount: "pick 2 potions".
 const INLINE_NUMBER =
   /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)[:：]?\s?)(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and|或)\s?#?(\p{Nd}{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and)\s?#?(\p{Nd}{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/giu;
 
 export function inlineNumbers(text: string, names: ActionNames): Choice[] {
   const choices: Choice[] = [];
-  for (const match of text.matchAll(INLINE_NUMBER)) {
-    if (isNegated(text.slice(Math.max(0, match.index - NEGATION_CHARS_MAX), match.index))) continue;
+  for (const match of [...text.matchAll(INLINE_NUMBER), ...text.matchAll(FOREIGN_NUMBER)]) {
+    const before = text.slice(Math.max(0, match.index - NEGATION_CHARS_MAX), match.index);
+    if (isNegated(before) || NEGATED_VERB.test(before.toLowerCase())) continue;
     for (const digits of match.slice(1)) if (digits !== undefined) choices.push(names.byNumber(digits));
   }
   return choices;

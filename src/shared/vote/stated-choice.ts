@@ -1,4 +1,5 @@
 import { type ActionNames, type Choice, chosen, normalizeName } from './action-names.ts';
+import { FOREIGN_LABEL } from './choice-words.ts';
 import { BECAUSE, beforeBecause, mentions } from './mentions.ts';
 
 /** Reads choices that an answer states explicitly: at its head, which is the form asked for, or after a label. */
@@ -22,8 +23,12 @@ export function readValue(whole: string, names: ActionNames): readonly Choice[] 
 }
 
 // "Action: 2", "**Final answer:** block", `"action": "block"` of a JSON object that was cut, "ANSWER" alone on its line.
-const LABELLED =
-  /^[ \t>*_#{"'-]*(?:(?:my|the|final|best|chosen|selected|recommended|first)[ \t]+)*(?:action|choice|answer|decision|vote|recommendation|line)(?:[ \t_]+(?:number|is|taken|to take))*[ \t*_"']*(?:[:=：]|\n)[\s*_]*(.+)$/gim;
+const LABELLED = new RegExp(
+  '^[ \\t>*_#{"\'-]*(?:(?:(?:my|the|final|best|chosen|selected|recommended|first)[ \\t]+)*' +
+    '(?:action|choice|answer|decision|vote|recommendation|line)(?:[ \\t_]+(?:number|is|taken|to take))*[ \\t*_"\']*(?:[:=：]|\\n)' +
+    `|${FOREIGN_LABEL})[\\s*_]*(.+)$`,
+  'gimu',
+);
 export const REASON_LINE =
   /^[ \t>*_#{"'-]*(?:reason(?:ing)?|why|because|explanation|rationale|justification|second line)[ \t*_"']*[:=：][\s*_]*(.+)$/im;
 
