@@ -8,7 +8,7 @@ import { FOREIGN_NEGATION, FOREIGN_NUMBER } from './choice-words.ts';
 
 const NEGATION = new RegExp(
   `(?:n['’]t|(?<!\\p{L})(?:not|cannot|never|avoid|instead of|rather than|without|over|than|${FOREIGN_NEGATION}))\\s+` +
-    '(?:to\\s+|the\\s+|an?\\s+|choose\\s+|pick\\s+|l[ae]\\s+|die\\s+|den\\s+|das\\s+)*$|[不别別勿]\\s?(?:[要能应應该可会會是选選择擇]\\s?){0,3}$',
+    '(?:to\\s+|the\\s+|an?\\s+|choose\\s+|pick\\s+|l[ae]\\s+|die\\s+|den\\s+|das\\s+)*$|(?:(?<!得\\s?)不|(?<![特区區分个個告离離差级級]\\s?)[别別]|勿)\\s?(?:[要能应應该可会會是选選择擇]\\s?){0,3}$',
   'u',
 );
 /** "No elijo 2", "Non scelgo 2": before a name, "no" is more often a part of it. */
@@ -68,10 +68,14 @@ export const BECAUSE =
 const INLINE_NUMBER =
   /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)[:：]?\s?)(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and|或)\s?#?(\p{Nd}{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and)\s?#?(\p{Nd}{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/giu;
 
-export function inlineNumbers(text: string, names: ActionNames): Choice[] {
+/** Returns the actions that running text chooses by number. Numbers in the names that it mentions do not count: "option 3" may be a name. */
+export function inlineNumbers(text: string, names: ActionNames, mentioned: readonly string[]): Choice[] {
+  const named = mentioned.map(normalizeName);
   const choices: Choice[] = [];
   for (const match of [...text.matchAll(INLINE_NUMBER), ...text.matchAll(FOREIGN_NUMBER)]) {
     const before = text.slice(Math.max(0, match.index - NEGATION_CHARS_MAX), match.index);
+    const found = normalizeName(match[0]);
+    if (named.some((name) => name.includes(found))) continue;
     if (isNegated(before) || NEGATED_VERB.test(before.toLowerCase())) continue;
     for (const digits of match.slice(1)) if (digits !== undefined) choices.push(names.byNumber(digits));
   }

@@ -147,10 +147,10 @@ function fromTail(tail: string, names: ActionNames): Explicit | undefined {
 
 /** The last resort: returns what running text names. */
 function fromSentence(text: string, names: ActionNames): ParsedVote {
-  const choices = beforeBecause(text, (part) => [
-    ...chosen(mentions(part, names)),
-    ...(names.numbered ? inlineNumbers(part, names) : []),
-  ]);
+  const choices = beforeBecause(text, (part) => {
+    const mentioned = mentions(part, names);
+    return [...chosen(mentioned), ...(names.numbered ? inlineNumbers(part, names, mentioned) : [])];
+  });
   if (choices.length > 0) return decide(choices, text);
   const first = firstLine(text).trim();
   return first.length <= 40 && first.split(/\s+/).length <= 4 ? { kind: 'illegal', named: first } : { kind: 'none' };

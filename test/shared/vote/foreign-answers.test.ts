@@ -181,11 +181,20 @@ test('a name that Chinese rejects is no vote', () => {
   expect(voteIn('不要攻击，防御。', actions)).toBe('防御');
   expect(voteIn('不攻击', actions)).not.toBe('攻击');
   expect(voteIn('我选择攻击', actions)).toBe('攻击');
+  // "Special", "have to".
+  expect(voteIn('特别攻击', actions)).toBe('攻击');
+  expect(voteIn('不得不攻击', actions)).toBe('攻击');
 });
 
 test('names that hold such words are found', () => {
   expect(voteIn('Wir sollten die Option ziehen', ['die Option ziehen', 'warten'])).toBe('die Option ziehen');
   expect(voteIn('danser un pas de deux', ['pas de deux', 'fuir'])).toBe('pas de deux');
+});
+
+test('a number in a name that is mentioned is no choice of its own', () => {
+  expect(voteIn('Ich wähle Aktion 2.', ['warten', 'Aktion 1', 'Aktion 2'])).toBe('Aktion 2');
+  expect(voteIn('I choose option 3 here', ['wait', 'option 3', 'flee'])).toBe('option 3');
+  expect(voteIn('Ich wähle 2 (Aktion 1).', ['warten', 'Aktion 1', 'Aktion 2'])).toBe('Aktion 1');
 });
 
 test.each([['Ich wähle '], ['选择'], ['la '], ['a b c '], ['2 '], ['第2'], ['Nummer: '], ['— ']])(
