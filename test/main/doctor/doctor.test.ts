@@ -237,6 +237,18 @@ describe('an address without its version path', () => {
     expect(code).toBe(0);
   });
 
+  test.each(['/v1/chat/completions', '/v1/models/', '/api', '/api/chat', '/chat/completions'])(
+    'and one with the path of a call is corrected: %s',
+    async (path) => {
+      const { list } = server;
+      server.list = (exchange) =>
+        exchange.url === '/v1/models' ? list(exchange) : says(404, '404 page not found')(exchange);
+      folder.file('conclave.config.json', JSON.stringify({ endpoints: { a: { baseURL: `${bare()}${path}` } } }));
+      const { stdout } = await conclave(['doctor']);
+      expect(stdout).toContain(`Use ${server.baseURL} instead of ${bare()}${path}`);
+    },
+  );
+
   test('is left as it is where its list is there', async () => {
     folder.file('conclave.config.json', JSON.stringify({ endpoints: { a: { baseURL: bare() } } }));
     const { stdout } = await conclave(['doctor']);

@@ -3,8 +3,10 @@ import { shownURL } from '../../../shared/shown-url.ts';
 import type { ResolvedEndpoint, ResolvedOptions } from '../../options/planner-options.ts';
 import { hasAnswered, troubleIn } from './server-trouble.ts';
 
-/** Adds the version path to base URLs without it, such as `http://localhost:1234` for `http://localhost:1234/v1`. */
+/** Corrects base URLs such as `http://localhost:1234` or `http://localhost:1234/v1/chat/completions` to `http://localhost:1234/v1`. */
 const VERSION = /\/v\d\w*\/*$/;
+/** Paths of calls, which tutorials show with the address, and Ollama's own. */
+const CALL = /\/(?:(?:chat\/)?completions|models|responses|api(?:\/(?:chat|generate|tags))?)\/*$/;
 
 /** Lists the models below a base URL. */
 export type ListAt = (baseURL: string) => Promise<readonly string[]>;
@@ -17,7 +19,7 @@ export interface ListedAt {
 
 /**
  * Lists the models of a server. If it answers at its base URL without a list, and the URL has no version path, lists those below
- * `/v1`. Rejects with the error of the base URL itself.
+ * `/v1`, or where a call in the URL would belong. Rejects with the error of the base URL itself.
  */
 export async function listSomewhere(baseURL: string, list: ListAt): Promise<ListedAt> {
   try {
@@ -25,11 +27,21 @@ export async function listSomewhere(baseURL: string, list: ListAt): Promise<List
   } catch (error) {
     const failure = encodeError(error);
     const mayBeBelow = !VERSION.test(baseURL) && hasAnswered(failure) && troubleIn(failure) === undefined;
-    const below = `${baseURL.replace(/\/+$/, '')}/v1`;
-    const models = mayBeBelow ? await list(below).catch(() => undefined) : undefined;
-    if (models === undefined) throw error;
-    return { baseURL: below, models };
+    for (const other of mayBeBelow ? othersOf(baseURL) : []) {
+      const models = await list(other).catch(() => undefined);
+      if (models !== undefined) return { baseURL: other, models };
+    }
+    throw error;
   }
+}
+
+/** Returns the base URLs that may have been meant. */
+function othersOf(baseURL: string): readonly string[] {
+  const given = baseURL.replace(/\/+$/, '');
+  const root = given.replace(CALL, '');
+  const below = `${given}/v1`;
+  if (root === given) return [below];
+  return [below, VERSION.test(root) ? root : `${root}/v1`];
 }
 
 export interface Versioned {
@@ -37,7 +49,7 @@ export interface Versioned {
   readonly warnings: readonly string[];
 }
 
-/** Adds the version path to base URLs that lack it, where their servers show that it is needed. */
+/** Corrects base URLs without a version path at their end, where their servers show that it is needed. */
 export async function addVersionPaths(
   options: ResolvedOptions,
   list: (endpoint: ResolvedEndpoint) => Promise<readonly string[]>,
