@@ -3,7 +3,7 @@ import { FOREIGN_NEGATION, FOREIGN_NUMBER } from './choice-words.ts';
 
 /**
  * Finds what running text names, by name or by number, if no form states the choice. A name that is only rejected, after "not"
- * or "instead of", does not count.
+ * or "instead of", or before "is too dangerous", does not count.
  */
 
 const NEGATION = new RegExp(
@@ -18,6 +18,20 @@ const NEGATION_CHARS_MAX = 40;
 /** Whether the text before a name or a number rejects it. */
 function isNegated(before: string): boolean {
   return NEGATION.test(before.slice(-NEGATION_CHARS_MAX).toLowerCase());
+}
+
+/** "Option 1 is too dangerous", "attack isn't safe", "1 ist zu riskant", "2 太危险". "Too good to miss" and "not only" reject nothing. */
+const REJECTED = new RegExp(
+  '^["\'’`*_)\\]]{0,3}\\s{0,2}(?:(?:is|are|was|would be|seems|looks|sounds|feels|ist|wäre|est|es|sería|serait|é|è)\\s+(?:(?!(?:not|nicht|pas)\\s)\\p{L}+\\s+)?' +
+    '(?:(?:too|zu|trop|troppo|demasiado)\\s+(?!good|important|valuable|tempting)|(?:not|nicht|pas)\\s+(?!only|just|bad|nur|schlecht|seulement)' +
+    '|(?:(?:a|an|the)\\s+)?(?:unsafe|risky|dangerous|bad|worse|worst|impossible|pointless|useless|suicide)(?!\\p{L})(?!\\s+but))' +
+    "|\\s?(?:isn|wasn|wouldn|won)\\s?['’]?\\s?t\\s+(?!only|just|bad)|слишком\\s|太)",
+  'u',
+);
+
+/** Whether the text after a name or a number rejects it. */
+export function isRejected(after: string): boolean {
+  return REJECTED.test(after.slice(0, NEGATION_CHARS_MAX).toLowerCase());
 }
 
 /** Matches quantities: "3.5", "20%". */
@@ -54,7 +68,8 @@ function takeOut(text: string, name: string): { readonly isNamed: boolean; reado
   for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, from)) {
     const piece = text.slice(from, at);
     before = (before + piece.slice(-NEGATION_CHARS_MAX)).slice(-NEGATION_CHARS_MAX);
-    isNamed ||= !isNegated(`${before} `);
+    const end = at + needle.length;
+    isNamed ||= !isNegated(`${before} `) && !isRejected(text.slice(end, end + NEGATION_CHARS_MAX));
     pieces.push(piece, gap);
     before += gap;
     from = at + gap.length;
@@ -76,6 +91,8 @@ export function inlineNumbers(text: string, names: ActionNames, mentioned: reado
     const before = text.slice(Math.max(0, match.index - NEGATION_CHARS_MAX), match.index);
     const found = normalizeName(match[0]);
     if (named.some((name) => name.includes(found))) continue;
+    const end = match.index + match[0].length;
+    if (isRejected(text.slice(end, end + NEGATION_CHARS_MAX))) continue;
     if (isNegated(before) || NEGATED_VERB.test(before.toLowerCase())) continue;
     for (const digits of match.slice(1)) if (digits !== undefined) choices.push(names.byNumber(digits));
   }

@@ -1,6 +1,6 @@
 import { type ActionNames, type Choice, chosen, normalizeName } from './action-names.ts';
 import { FOREIGN_LABEL } from './choice-words.ts';
-import { BECAUSE, beforeBecause, mentions } from './mentions.ts';
+import { BECAUSE, beforeBecause, isRejected, mentions } from './mentions.ts';
 
 /** Reads choices that an answer states explicitly: at its head, which is the form asked for, or after a label. */
 
@@ -55,6 +55,7 @@ export function fromHead(text: string, names: ActionNames): Head | undefined {
   const head = names.numbered ? HEAD_NUMBER.exec(trimmed) : null;
   if (head === null) return undefined;
   const rest = trimmed.slice(head[0].length);
+  if (isRejected(rest)) return undefined;
   if (!AFTER_NUMBER.test(rest) && !names.beginsWithName(rest)) return undefined;
   return withNext([names.byNumber(head[1] as string)], rest, names);
 }
