@@ -79,9 +79,9 @@ function takeOut(text: string, name: string): { readonly isNamed: boolean; reado
 
 export const BECAUSE =
   /(?<!\p{L})(?:because|since|so that|in order to|weil|porque|perché|потому что|omdat|karena)(?!\p{Ll})|parce que|因[为為]|왜냐하면|なぜなら/iu;
-// "option 2", "#2", "I choose 2 or 3", "the answer is 2", "我选择2". A verb alone may have an amount: "pick 2 potions".
+// "option 2", "#2", "here is my choice: 2", "I choose 2 or 3", "the answer is 2", "我选择2". A verb alone may have an amount: "pick 2 potions".
 const INLINE_NUMBER =
-  /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|#|(?:选择?|选项|动作|答案是?)[:：]?\s?)(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and|或)\s?#?(\p{Nd}{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and)\s?#?(\p{Nd}{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/giu;
+  /(?:\b(?:actions?|options?|choices?|numbers?)\s*(?:number\s*)?#?\s?|\b(?:action|choice|answer|decision)(?:\s(?:is|would be))?:\s?[*_"'`]{0,3}#?|\banswer would be\s|#|(?:选择?|选项|动作|答案是?)[:：]?\s?)(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and|或)\s?#?(\p{Nd}{1,6})\b)?|\b(?:choose|chose|pick|select|go with|going with|(?:action|answer|choice|option) is|vote (?:for|is))\s?#?(\p{Nd}{1,6})(?!\p{Nd}|[.,．，]\p{Nd}|\s?[%％])(?:\s?(?:,|\/|&|or|and)\s?#?(\p{Nd}{1,6})\b|(?=\s*(?:$|[.,;:!)"'*\n]|because|since|as\b|for\b|to\b)))/giu;
 
 /** Returns the actions that running text chooses by number. Numbers in the names that it mentions do not count: "option 3" may be a name. */
 export function inlineNumbers(text: string, names: ActionNames, mentioned: readonly string[]): Choice[] {

@@ -28,6 +28,9 @@ test.each([
   'Block is not bad.',
   'Block is risky but best.',
   '2 is safe',
+  'Sure! Here is my choice: 2',
+  'Well, my final answer is: **2**',
+  'I think the answer would be 2.',
 ])('%j rejects nothing', (answer) => {
   expect(parseVote(answer, ACTIONS)).toMatchObject({ vote: { action: 'block' } });
 });
