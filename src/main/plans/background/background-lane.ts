@@ -3,17 +3,19 @@ import { defined } from '../../../shared/defined.ts';
 import type { PlanRequest } from '../../../shared/plan-request.ts';
 import type { Signature } from '../../../shared/signature.ts';
 import type { SharedHits } from '../../cache/false-hits.ts';
+import type { ModelEndpoint } from '../../models/model-endpoint.ts';
 import type { Announcements } from '../announcements.ts';
 import type { AskedStates } from '../flights/asked-states.ts';
 import { Flight } from '../flights/flight.ts';
 import type { FlightParts } from '../flights/flight-parts.ts';
 import type { Errand, Lessons } from '../lessons.ts';
-import { CheckReserve } from './check-reserve.ts';
+import { CheckReserve, type ReserveServer } from './check-reserve.ts';
 import {
   type ErrandJob,
   ErrandQueue,
   hitsOf,
   isCheckJob,
+  isOnlyCheck,
   LOST_REASONS,
   type LostReason,
   servedBy,
@@ -33,6 +35,11 @@ import type { StateBook } from './state-book.ts';
 const FLIGHTS_MAX = 4;
 /** A check waits this long for an idle server before it takes a slot from plans, within the reserve. */
 const PATIENCE_MS = 5_000;
+/**
+ * While checks have cost plans more than the reserve, one waits this long for further hits of its state, which share its answer. Half the
+ * time in which it is to be made.
+ */
+const SHARING_MS = 60_000;
 
 export interface BackgroundStats {
   readonly queued: number;
@@ -65,6 +72,8 @@ export interface AheadWork {
 interface RunningJob extends ErrandJob {
   readonly flight: Flight;
   readonly reservedMs: number;
+  /** Call at its end, with the time that it had slots at each server; undefined within the reserve. */
+  readonly ended: ((usedAt: ReadonlyMap<string, number>) => void) | undefined;
 }
 
 /** What the background lanes of all domains have in common. */
@@ -75,11 +84,17 @@ export interface SharedLanes {
 
 export function sharedLanes({ options, endpoints, clock }: SharedLaneParts): SharedLanes {
   const { cache } = options;
-  const servers = new Map([...endpoints].map(([name, { gate }]) => [name, () => gate.ownWorked()]));
-  const worked = (): number => [...servers.values()].reduce((sum, ofServer) => sum + ofServer(), 0);
-  const isOut = (name: string): boolean => endpoints.get(name)?.isResting === true;
-  const reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, worked, servers, isOut);
+  const servers = new Map([...endpoints].map(([name, endpoint]) => [name, serverOf(endpoint)]));
+  const reserve = new CheckReserve(cache === false ? 0 : cache.checkReserve, servers);
   return { turns: new LaneTurns(clock), reserve };
+}
+
+function serverOf(endpoint: ModelEndpoint): ReserveServer {
+  return {
+    workedMs: () => endpoint.gate.ownWorked(),
+    isOut: () => endpoint.isResting,
+    areSlowed: () => endpoint.profiles.areSlowed,
+  };
 }
 
 type SharedLaneParts = Pick<FlightParts, 'options' | 'endpoints' | 'clock'>;
@@ -215,12 +230,18 @@ export class BackgroundLane {
   #beginErrand(): boolean {
     if (this.#running.size >= FLIGHTS_MAX || this.#queue.size === 0) return false;
     const nowMs = this.#parts.clock.now();
-    const patient = this.#mayReserve ? this.#queue.next(nowMs, PATIENCE_MS) : undefined;
-    const job = patient ?? (this.#isIdleEverywhere() ? this.#queue.next(nowMs) : undefined);
+    const isPatient = (job: ErrandJob): boolean => isCheckJob(job) && nowMs - job.sinceMs >= PATIENCE_MS;
+    const patient = this.#mayReserve ? this.#queue.next(nowMs, isPatient) : undefined;
+    const job = patient ?? (this.#isIdleEverywhere() ? this.#nextWhenIdle(nowMs) : undefined);
     if (job === undefined) return false;
     this.#queue.remove(job);
     this.#begin(job, patient === undefined ? 0 : this.#reserve.take());
     return true;
+  }
+
+  #nextWhenIdle(nowMs: number): ErrandJob | undefined {
+    const { isOwed } = this.#reserve;
+    return this.#queue.next(nowMs, (job) => !isOwed || !isOnlyCheck(job) || nowMs - job.sinceMs >= SHARING_MS);
   }
 
   /** Whether a check need not give way to plans. At any moment, no more of all domains do than their share of the slots, but one may. */
@@ -270,7 +291,8 @@ export class BackgroundLane {
       state: key,
       ...defined({ served }),
     });
-    const running = { ...job, flight, reservedMs };
+    const ended = reservedMs > 0 || !isCheckJob(job) ? undefined : this.#reserve.besidePlans();
+    const running = { ...job, flight, reservedMs, ended };
     this.#running.set(key, running);
     if (reservedMs > 0) this.#reserve.running++;
     const end = this.#fly(running).finally(() => this.#ends.delete(end));
@@ -295,13 +317,14 @@ export class BackgroundLane {
   }
 
   #landed(job: RunningJob): void {
-    const { key, flight, errand, others, reservedMs } = job;
+    const { key, flight, errand, others, reservedMs, ended } = job;
     const { decision } = flight;
     // Votes of a flight that was cut short are no second opinion, unless they agree.
     const isCut = flight.isCutShort && (decision === undefined || decision.source === 'vote');
     const { use } = flight;
     const isDone = decision !== undefined && !isCut;
     if (isCheckJob(job)) this.#reserve.settle(reservedMs, use.workedMs, isDone, use.reservedMs, usedAt(flight));
+    ended?.(usedAt(flight));
     if (this.#running.get(key)?.flight !== flight) this.#counts.cancelled++;
     else if (isCut || (decision === undefined && use.isStarved)) this.#takeBack(job, false);
     // Within the reserve others wait as well: whoever had too little time there may have more later.

@@ -5,6 +5,9 @@
  * of the credit is owed. Most checks only read, and some write, which takes many times as long. Checks gather where the model is that is read
  * best, so each server has a credit of its own too: none starts while one of them is owed more than its share of the time, unless
  * no call starts there: a server that is out earns nothing, and checks go to the others.
+ *
+ * A check that starts at idle servers takes no slot from plans. But where calls slow one another it slows those that start beside it, and they
+ * the next: so the time that it has company uses up the credit as well. It needs none in hand, and starts unless time is owed.
  */
 
 /** Assumed time of the first check. */
@@ -19,36 +22,48 @@ const WEIGHT = 0.2;
 /** A check that was cut short would have taken at least this many times as long. */
 const CUT_FACTOR = 1.5;
 
+/** One of the servers at which checks are made. */
+export interface ReserveServer {
+  /** Busy slots times milliseconds since the start. */
+  readonly workedMs: () => number;
+  /** Whether no call starts there. */
+  readonly isOut: () => boolean;
+  /** Whether calls there slow one another. */
+  readonly areSlowed: () => boolean;
+}
+
 export class CheckReserve {
   readonly share: number;
   /** Checks that run within it now, of all domains. */
   running = 0;
   readonly #all: Credit;
-  readonly #servers: ReadonlyMap<string, Credit>;
-  readonly #isOut: (server: string) => boolean;
+  readonly #servers: ReadonlyMap<string, ReserveServer & { readonly credit: Credit }>;
   #usualMs: number | undefined;
   /** Mean of the squared deviations from the usual time. */
   #variance = 0;
 
-  /** `workedMs`: busy slots times milliseconds since the start, at all model servers; `servers`: the same of each; `isOut`: whether no call starts at one. */
-  constructor(
-    share: number,
-    workedMs: () => number,
-    servers: ReadonlyMap<string, () => number> = new Map(),
-    isOut: (server: string) => boolean = () => false,
-  ) {
+  /** `servers`: all model servers, by name. */
+  constructor(share: number, servers: ReadonlyMap<string, ReserveServer>) {
     this.share = share;
+    const workedMs = (): number => [...servers.values()].reduce((sum, server) => sum + server.workedMs(), 0);
     this.#all = new Credit(share, workedMs);
-    this.#servers = new Map([...servers].map(([name, worked]) => [name, new Credit(share, worked)]));
-    this.#isOut = isOut;
+    const credited = [...servers].map(([name, server]) => {
+      return [name, { ...server, credit: new Credit(share, server.workedMs) }] as const;
+    });
+    this.#servers = new Map(credited);
   }
 
   /** Whether the credit covers one more check. */
   get covers(): boolean {
-    const savedMs = SAVED_MAX * this.#expectedMs;
-    let isOwed = false;
-    for (const [name, server] of this.#servers) if (server.grow(savedMs) < 0 && !this.#isOut(name)) isOwed = true;
-    return this.#all.grow(savedMs) >= this.#expectedMs && !isOwed;
+    return !this.isOwed && this.#all.grow(this.#savedMs) >= this.#expectedMs;
+  }
+
+  /** Whether checks have cost more than their share of the time of all servers, or of one that is not out. */
+  get isOwed(): boolean {
+    let isOwed = this.#all.grow(this.#savedMs) < 0;
+    for (const { credit, isOut } of this.#servers.values())
+      if (credit.grow(this.#savedMs) < 0 && !isOut()) isOwed = true;
+    return isOwed;
   }
 
   /** Sets time aside for a check. Returns how much, in milliseconds. */
@@ -72,7 +87,7 @@ export class CheckReserve {
     if (takenMs > 0) {
       this.#all.use(reservedMs - takenMs);
       const part = reservedMs / Math.max(1, usedMs);
-      for (const [name, ms] of usedAt) this.#servers.get(name)?.use(part * ms);
+      for (const [name, ms] of usedAt) this.#servers.get(name)?.credit.use(part * ms);
     }
     // Another node had the answer.
     if (isDone && usedMs === 0) return;
@@ -81,6 +96,24 @@ export class CheckReserve {
     this.#usualMs = isDone ? usualMs + WEIGHT * excessMs : Math.max(this.#expectedMs, CUT_FACTOR * usedMs);
     if (!isDone) return;
     this.#variance = (1 - WEIGHT) * (this.#variance + WEIGHT * excessMs ** 2);
+  }
+
+  /** A check starts at idle servers. Call the result when it has ended, with the time that it had slots at each server. */
+  besidePlans(): (usedAt: ReadonlyMap<string, number>) => void {
+    const before = new Map([...this.#servers].map(([name, { workedMs }]) => [name, workedMs()]));
+    return (usedAt) => {
+      for (const [name, ms] of usedAt) {
+        const server = this.#servers.get(name);
+        if (server === undefined) continue;
+        const othersMs = Math.max(0, server.workedMs() - (before.get(name) as number) - ms);
+        const besideMs = server.areSlowed() ? Math.min(ms, othersMs) : 0;
+        for (const credit of [this.#all, server.credit]) credit.use(besideMs);
+      }
+    };
+  }
+
+  get #savedMs(): number {
+    return SAVED_MAX * this.#expectedMs;
   }
 
   get #expectedMs(): number {

@@ -81,10 +81,10 @@ export class ErrandQueue {
     this.put({ ...job, notBeforeMs: nowMs + Math.max(PAUSE_MS_MIN, nowMs - job.sinceMs) });
   }
 
-  /** The next job that still means something. With `patienceMs`, only checks that have waited that long. Those before it that mean nothing are dropped. */
-  next(nowMs: number, patienceMs?: number): ErrandJob | undefined {
+  /** The next job that still means something, among those that `mayStart` accepts. Those before it that mean nothing are dropped. */
+  next(nowMs: number, mayStart: (job: ErrandJob) => boolean = () => true): ErrandJob | undefined {
     for (;;) {
-      const job = this.#first(nowMs, patienceMs);
+      const job = this.#first(nowMs, mayStart);
       if (job === undefined) return undefined;
       if (nowMs - job.sinceMs > AGE_MS_MAX) this.#drop(job, 'old');
       else if (!this.#parts.holds(job.errand)) this.#drop(job, 'gone');
@@ -92,14 +92,14 @@ export class ErrandQueue {
     }
   }
 
-  #first(nowMs: number, patienceMs: number | undefined): ErrandJob | undefined {
+  #first(nowMs: number, mayStart: (job: ErrandJob) => boolean): ErrandJob | undefined {
     const isTimely = ({ sinceMs }: ErrandJob): boolean => nowMs - sinceMs < TIMELY_MS;
     const isBefore = (a: ErrandJob, b: ErrandJob): boolean =>
       isTimely(a) === isTimely(b) ? a.sinceMs < b.sinceMs : isTimely(a);
     let first: ErrandJob | undefined;
     for (const job of this.#jobs.values()) {
       if (job.notBeforeMs !== undefined && nowMs < job.notBeforeMs) continue;
-      if (patienceMs !== undefined && (nowMs - job.sinceMs < patienceMs || !isCheckJob(job))) continue;
+      if (!mayStart(job)) continue;
       if (first === undefined || isBefore(job, first)) first = job;
     }
     return first;
@@ -126,6 +126,11 @@ export function hitsOf({ errand, others }: ErrandJob): readonly SharedHits[] {
 
 export function isCheckJob(job: ErrandJob): boolean {
   return hitsOf(job).some(({ hit }) => hit.again === 'check');
+}
+
+/** Whether none of its hits needs the answer before its entry expires. */
+export function isOnlyCheck(job: ErrandJob): boolean {
+  return hitsOf(job).every(({ hit }) => hit.again === 'check');
 }
 
 /** The action that a job checks; undefined if there is none, or several. */

@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { ModelEndpoint } from '../../../../src/main/models/model-endpoint.ts';
 import type { Slot } from '../../../../src/main/models/slots/ask.ts';
-import { CheckReserve } from '../../../../src/main/plans/background/check-reserve.ts';
+import { CheckReserve, type ReserveServer } from '../../../../src/main/plans/background/check-reserve.ts';
 import type { Errand } from '../../../../src/main/plans/lessons.ts';
 import { flush } from '../../../support/drive.ts';
 import type { Behaviour } from '../../../support/fake-models.ts';
@@ -301,11 +302,98 @@ test('the checks of one domain do not keep those of another waiting', async () =
   await other.close();
 });
 
+describe('a check at idle servers', () => {
+  /** A check has cost the plan beside it more than the reserve. */
+  async function owed(areSlowed: boolean): Promise<void> {
+    under = new LaneUnderTest(answers, { endpoints: { fake: { baseURL: 'http://127.0.0.1:9/v1', maxConcurrent: 2 } } });
+    const { profiles } = under.endpoints.get('fake') as ModelEndpoint;
+    vi.spyOn(profiles, 'areSlowed', 'get').mockReturnValue(areSlowed);
+    under.lane.add(errand(1));
+    await flush();
+    const slot = under.takeSlot();
+    await advance(60);
+    slot.release();
+    expect(under.decided).toEqual(ofPlace(1));
+  }
+
+  test('waits a minute for further hits of its state while checks have cost more than the reserve', async () => {
+    await owed(true);
+    const counts: number[] = [];
+    under.onDecided = (_errand, _made, others) => counts.push(others.reduce((sum, { count }) => sum + count, 1));
+    under.lane.add(errand(2));
+    under.clock.advance(59_999);
+    await flush();
+    under.lane.add(errand(2));
+    expect(under.lane.stats()).toMatchObject({ queued: 1, running: 0 });
+    await advance(1);
+    under.lane.wake();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1, 2));
+    expect(counts).toEqual([2]);
+  });
+
+  test('starts as soon as that is earned again', async () => {
+    await owed(true);
+    under.lane.add(errand(2));
+    const slots = [under.takeSlot(), under.takeSlot()];
+    under.clock.advance(1_000);
+    for (const slot of slots) slot.release();
+    under.lane.wake();
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1, 2));
+  });
+
+  test('starts at once where calls do not slow one another', async () => {
+    await owed(false);
+    under.lane.add(errand(2));
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1, 2));
+  });
+
+  test('starts at once if an entry that expires soon waits for the same answer', async () => {
+    await owed(true);
+    under.lane.add(errand(2));
+    under.lane.add(errand(2, 'refresh'));
+    await advance(60);
+    expect(under.decided).toEqual(ofPlace(1, 2));
+  });
+});
+
+/** A server at which calls do not slow one another. */
+function server(workedMs: () => number): ReserveServer {
+  return { workedMs, isOut: () => false, areSlowed: () => false };
+}
+
+function serverWith(workedMs: () => number): ReadonlyMap<string, ReserveServer> {
+  return new Map([['one', server(workedMs)]]);
+}
+
 describe('the reserve', () => {
+  test('is used up by a check at idle servers for as long as it has company, where calls slow one another', () => {
+    let workedMs = 0;
+    const reserve = new CheckReserve(0.1, new Map([['one', { ...server(() => workedMs), areSlowed: () => true }]]));
+    const check = (othersMs: number): void => {
+      const ended = reserve.besidePlans();
+      workedMs += 300 + othersMs;
+      ended(new Map([['one', 300]]));
+    };
+    check(0);
+    expect(reserve.isOwed).toBe(false);
+    check(100);
+    expect(reserve.isOwed).toBe(true);
+    workedMs += 1_000;
+    expect(reserve.isOwed).toBe(false);
+    check(10_000);
+    expect(reserve.isOwed).toBe(false);
+  });
+
   test('is a share of the time that models work, and all checks together take no more', () => {
     under = new LaneUnderTest(answers);
     let workedMs = 0;
-    const reserve = new CheckReserve(0.03, () => workedMs);
+    const reserve = new CheckReserve(
+      0.03,
+      serverWith(() => workedMs),
+    );
     let usedMs = 0;
     for (let ms = 0; ms < 1_000_000; ms += 100) {
       workedMs += 400;
@@ -323,8 +411,8 @@ describe('the reserve', () => {
       ['small', 0],
       ['large', 0],
     ]);
-    const servers = new Map([...worked.keys()].map((name) => [name, () => worked.get(name) as number]));
-    const reserve = new CheckReserve(0.1, () => [...worked.values()].reduce((sum, ms) => sum + ms, 0), servers);
+    const servers = new Map([...worked.keys()].map((name) => [name, server(() => worked.get(name) as number)]));
+    const reserve = new CheckReserve(0.1, servers);
     let usedMs = 0;
     for (let ms = 0; ms < 1_000_000; ms += 100) {
       worked.set('small', ms);
@@ -341,15 +429,10 @@ describe('the reserve', () => {
     let workedMs = 0;
     let isOut = false;
     const servers = new Map([
-      ['hung', () => 0],
-      ['other', () => workedMs],
+      ['hung', { ...server(() => 0), isOut: () => isOut }],
+      ['other', server(() => workedMs)],
     ]);
-    const reserve = new CheckReserve(
-      0.1,
-      () => workedMs,
-      servers,
-      (name) => isOut && name === 'hung',
-    );
+    const reserve = new CheckReserve(0.1, servers);
     workedMs = 1_000_000;
     expect(reserve.covers).toBe(true);
     reserve.settle(reserve.take(), 500, false, 500, new Map([['hung', 500]]));
@@ -361,7 +444,10 @@ describe('the reserve', () => {
 
   test('does not learn how long checks take from those that another node answers', () => {
     let workedMs = 0;
-    const reserve = new CheckReserve(0.1, () => workedMs);
+    const reserve = new CheckReserve(
+      0.1,
+      serverWith(() => workedMs),
+    );
     workedMs = 100_000;
     for (let nth = 0; nth < 5; nth++) reserve.settle(0, 400, true);
     for (let nth = 0; nth < 50; nth++) reserve.settle(0, 0, true);
@@ -371,7 +457,10 @@ describe('the reserve', () => {
 
   test('is owed what a check took in excess of the time set aside for it', () => {
     let workedMs = 0;
-    const reserve = new CheckReserve(0.03, () => workedMs);
+    const reserve = new CheckReserve(
+      0.03,
+      serverWith(() => workedMs),
+    );
     let usedMs = 0;
     for (let ms = 0, nth = 0; ms < 3_000_000; ms += 100) {
       workedMs += 400;
@@ -387,7 +476,10 @@ describe('the reserve', () => {
 
   test('sets aside what nearly all checks take, where most read and some write', () => {
     let workedMs = 0;
-    const reserve = new CheckReserve(0.1, () => workedMs);
+    const reserve = new CheckReserve(
+      0.1,
+      serverWith(() => workedMs),
+    );
     let takenMs = 0;
     for (let nth = 0; nth < 200; nth++) {
       workedMs += 100_000;
@@ -401,7 +493,10 @@ describe('the reserve', () => {
 
   test('saves up the time of eight checks, and waits longer for one that was cut short', () => {
     let workedMs = 0;
-    const reserve = new CheckReserve(0.1, () => workedMs);
+    const reserve = new CheckReserve(
+      0.1,
+      serverWith(() => workedMs),
+    );
     workedMs = 10_000;
     expect(reserve.covers).toBe(true);
     reserve.settle(reserve.take(), 100, true);
