@@ -2,6 +2,7 @@ import type { AnswerRule, CacheOptions } from '../../src/main/options/planner-op
 import type { BackgroundStats } from '../../src/main/plans/background/background-lane.ts';
 import type { Planner } from '../../src/main/plans/planner.ts';
 import { createPlanner } from '../../src/main/service/create-planner.ts';
+import { defined } from '../../src/shared/defined.ts';
 import { skyrim } from '../../src/shared/domains/skyrim.ts';
 import { bestByQValue } from '../../src/shared/plan-request.ts';
 import { forkRandom, type Random, seededRandom } from '../../src/shared/random.ts';
@@ -41,6 +42,7 @@ export interface CheckedOptions {
   readonly random: Random;
   readonly cache?: CacheOptions;
   readonly answers?: AnswerRule;
+  readonly confidenceMin?: number | undefined;
 }
 
 const AGENTS = 64;
@@ -59,7 +61,7 @@ const BEFORE: ReadonlySet<string> = new Set(['cache', 'similar', 'habit']);
 export function openChecked(
   clock: VirtualClock,
   server: VirtualServer,
-  { random, cache = {}, answers = 'auto' }: CheckedOptions,
+  { random, cache = {}, answers = 'auto', confidenceMin }: CheckedOptions,
 ): Promise<Planner> {
   const opening = createPlanner(
     {
@@ -70,6 +72,7 @@ export function openChecked(
       timeoutMs: TIMEOUT_MS,
       cache,
       answers,
+      ...defined({ confidenceMin }),
     },
     {
       clock,

@@ -6,12 +6,17 @@ import { type PriceArm, type PricedSession, type PriceSetting, runPriced } from 
 
 /** Plans a second, at more than the server can do where models are read first. */
 const SATURATED_READS = 120;
+/** Which chance of a read is enough is fixed: a verdict on reads comes late in some sessions, by chance, and would be most of what differs. */
+const READS = { answers: 'auto', confidenceMin: 0.5, warmSeconds: 100 } as const;
 /** New states a second: where slots are busy for three quarters of the time or less, and more than models can decide. */
 const PRICED = {
   calm: { fresh: 10, answers: 'write' },
   saturated: { fresh: 30, answers: 'write' },
-  reads: { fresh: 14, answers: 'auto' },
-  saturatedReads: { fresh: 60, answers: 'auto' },
+  reads: { fresh: 14, ...READS },
+  busyReads: { fresh: 22, ...READS },
+  /** The cache answers nineteen in twenty, so that there are five times as many checks; long enough to see them done. */
+  manyHits: { fresh: 14, ...READS, hits: 19, countedSeconds: 180 },
+  saturatedReads: { fresh: 60, ...READS },
 } as const;
 const PRICE_SEEDS = 24;
 const FAIRNESS_SEEDS = 400;
@@ -24,6 +29,9 @@ interface Price {
   readonly goodput: Ratio;
   readonly p90: Ratio;
   readonly nudged: Ratio;
+  /** In long sessions: checks, and those that were done within two minutes. */
+  readonly checksDue: number;
+  readonly checksDone: number;
 }
 
 type Prices = Readonly<Record<keyof typeof PRICED, Price>>;
@@ -79,7 +87,10 @@ async function priceAt(name: string, at: Omit<PriceSetting, 'seed'>, seeds: read
     sessions.map(({ with: beside, without }) => beside.seconds.length / without.seconds.length),
   );
   const load = sessions.reduce((sum, { without }) => sum + without.load / seeds.length, 0);
-  const price = { load, goodput, p90: p90Of('with'), nudged: p90Of('nudged') };
+  const checksDue = sessions.reduce((sum, { with: { checksDue } }) => sum + checksDue, 0);
+  const checksDone = sessions.reduce((sum, { with: { checksDone } }) => sum + checksDone, 0);
+  const price = { load, goodput, p90: p90Of('with'), nudged: p90Of('nudged'), checksDue, checksDone };
+  if (checksDue > 0) console.error(`checks, ${name}: ${checksDone} of ${checksDue} due`);
   const figures = `goodput ${shown(goodput)}, p90 ${shown(price.p90)} (by chance ${shown(price.nudged)})`;
   console.error(`price of checks, ${name}, slots busy ${percent(load)}: ${figures} of without, ${seeds.length} seeds`);
   return price;
