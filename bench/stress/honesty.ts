@@ -2,7 +2,7 @@ import { quantile } from '../figures.ts';
 import { type ChecksFigures, runChecks } from './checks.ts';
 import { runFairness } from './fairness.ts';
 import { meanRatio, type Ratio } from './mean-ratio.ts';
-import { type PriceArm, type PricedSession, type PriceSetting, runPriced } from './price.ts';
+import { type PriceArm, type PricedPlan, type PricedSession, type PriceSetting, runPriced } from './price.ts';
 
 /** Plans a second, at more than the server can do where models are read first. */
 const SATURATED_READS = 120;
@@ -28,6 +28,8 @@ interface Price {
   /** Plans in new states that models decided in time. */
   readonly goodput: Ratio;
   readonly p90: Ratio;
+  /** Of the plans for which the same calls were made in both: which reads are tried, and how they are judged, differs by chance. */
+  readonly alike: Ratio;
   readonly nudged: Ratio;
   /** In long sessions: checks, and those that were done within two minutes. */
   readonly checksDue: number;
@@ -79,21 +81,41 @@ async function priceAt(name: string, at: Omit<PriceSetting, 'seed'>, seeds: read
     const run = (arm: PriceArm): Promise<PricedSession> => runPriced({ ...at, seed }, arm);
     sessions.push({ without: await run('without'), nudged: await run('nudged'), with: await run('with') });
   }
-  const p90Of = (arm: PriceArm): Ratio =>
+  const p90Of = (arm: PriceArm, isCounted: (a: PricedPlan, b: PricedPlan | undefined) => boolean): Ratio =>
     meanRatio(
-      sessions.map(({ without, [arm]: { seconds } }) => quantile(seconds, 0.9) / quantile(without.seconds, 0.9)),
+      sessions.map(({ without, [arm]: other }) => p90(other, without, isCounted) / p90(without, other, isCounted)),
     );
-  const goodput = meanRatio(
-    sessions.map(({ with: beside, without }) => beside.seconds.length / without.seconds.length),
-  );
+  const areAlike = (a: PricedPlan, b: PricedPlan | undefined): boolean => a.how === b?.how;
+  const goodput = meanRatio(sessions.map(({ with: beside, without }) => beside.plans.size / without.plans.size));
   const load = sessions.reduce((sum, { without }) => sum + without.load / seeds.length, 0);
   const checksDue = sessions.reduce((sum, { with: { checksDue } }) => sum + checksDue, 0);
   const checksDone = sessions.reduce((sum, { with: { checksDone } }) => sum + checksDone, 0);
-  const price = { load, goodput, p90: p90Of('with'), nudged: p90Of('nudged'), checksDue, checksDone };
+  const price = {
+    load,
+    goodput,
+    p90: p90Of('with', () => true),
+    alike: p90Of('with', areAlike),
+    nudged: p90Of('nudged', () => true),
+    checksDue,
+    checksDone,
+  };
   if (checksDue > 0) console.error(`checks, ${name}: ${checksDone} of ${checksDue} due`);
-  const figures = `goodput ${shown(goodput)}, p90 ${shown(price.p90)} (by chance ${shown(price.nudged)})`;
+  const figures = `goodput ${shown(goodput)}, p90 ${shown(price.p90)}, of plans decided alike ${shown(price.alike)} (by chance ${shown(price.nudged)})`;
   console.error(`price of checks, ${name}, slots busy ${percent(load)}: ${figures} of without, ${seeds.length} seeds`);
   return price;
+}
+
+/** 90th percentile of the times of the plans that count, each given with the same plan of the other session, if models decided it there. */
+function p90(
+  { plans }: PricedSession,
+  other: PricedSession,
+  isCounted: (plan: PricedPlan, same: PricedPlan | undefined) => boolean,
+): number {
+  const counted = [...plans].filter(([nth, plan]) => isCounted(plan, other.plans.get(nth)));
+  return quantile(
+    counted.map(([, { seconds }]) => seconds),
+    0.9,
+  );
 }
 
 function shown({ mean, low, high }: Ratio): string {

@@ -9,10 +9,16 @@ import { CHECKS_SERVER, openChecked } from './checks.ts';
 import { DueChecks } from './due-checks.ts';
 import { KnownAndNew } from './known-and-new.ts';
 
+export interface PricedPlan {
+  readonly seconds: number;
+  /** Its source and the calls that were made for it. */
+  readonly how: string;
+}
+
 /** What plans took whose states are new, in a session in which others are served from memory. */
 export interface PricedSession {
-  /** Times of the plans that models decided, in seconds. */
-  readonly seconds: readonly number[];
+  /** The plans that models decided, by their number. */
+  readonly plans: ReadonlyMap<number, PricedPlan>;
   /** Share of the time of all slots in which they were taken. */
   readonly load: number;
   /** Checks whose two minutes are over by the end, and those that were done in time; none in a session of two minutes or less. */
@@ -70,13 +76,13 @@ export async function runPriced(
   const states = new KnownAndNew(seed, STATES);
   const fromMs = 1_000 * warmSeconds;
   const endMs = fromMs + 1_000 * countedSeconds;
-  const seconds: number[] = [];
+  const decided = new Map<number, PricedPlan>();
   const plans: Promise<void>[] = [];
   const askNew = (nth: number): void => {
     const isIn = clock.now() >= fromMs;
     const request = nth < STATES ? states.known(nth) : states.fresh(nth);
     const plan = random.within(`new ${nth}`, () => planner.plan(request));
-    plans.push(plan.then(({ source, latencyMs }) => void (isIn && NOW.has(source) && seconds.push(latencyMs / 1_000))));
+    plans.push(plan.then((made) => void (isIn && NOW.has(made.source) && decided.set(nth, pricedPlan(made)))));
   };
   const askKnown = (nth: number): void => {
     const plan = random.within(`known ${nth}`, () => planner.plan(states.passing(nth)));
@@ -95,7 +101,12 @@ export async function runPriced(
   checks.close();
   await runVirtual(clock, planner.close());
   server.close();
-  return { seconds, load, checksDue: due, checksDone: done };
+  return { plans: decided, load, checksDue: due, checksDone: done };
+}
+
+function pricedPlan({ source, latencyMs, attempts }: Plan): PricedPlan {
+  const calls = attempts.map(({ step, role }) => `${step} ${role}`);
+  return { seconds: latencyMs / 1_000, how: `${source}: ${calls}` };
 }
 
 function pause(clock: VirtualClock, ms: number): Promise<void> {

@@ -108,7 +108,8 @@ export interface CacheOptions {
   readonly checkShare?: number;
   /**
    * Share of the time that models work which checks may use even while plans wait, at most 0.5: a check that no server was idle for
-   * in five seconds starts within it. With 0, a check starts only while all servers are idle, and gives way to plans. Default 0.05.
+   * in five seconds starts within it. Checks at idle servers use it up while they slow other calls; beyond it they wait up to a minute
+   * for further hits of their state. With 0, a check starts only while all servers are idle, and gives way to plans. Default 0.05.
    */
   readonly checkReserve?: number;
   /**
