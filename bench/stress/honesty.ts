@@ -1,3 +1,4 @@
+import { defined } from '../../src/shared/defined.ts';
 import { quantile } from '../figures.ts';
 import { type ChecksFigures, runChecks } from './checks.ts';
 import { runFairness } from './fairness.ts';
@@ -28,8 +29,8 @@ interface Price {
   /** Plans in new states that models decided in time. */
   readonly goodput: Ratio;
   readonly p90: Ratio;
-  /** Of the plans for which the same calls were made in both: which reads are tried, and how they are judged, differs by chance. */
-  readonly alike: Ratio;
+  /** Of the plans for which the same calls were made in both, because which reads are tried differs by chance; absent if they are fewer than half. */
+  readonly alike?: Ratio;
   readonly nudged: Ratio;
   /** In long sessions: checks, and those that were done within two minutes. */
   readonly checksDue: number;
@@ -81,11 +82,11 @@ async function priceAt(name: string, at: Omit<PriceSetting, 'seed'>, seeds: read
     const run = (arm: PriceArm): Promise<PricedSession> => runPriced({ ...at, seed }, arm);
     sessions.push({ without: await run('without'), nudged: await run('nudged'), with: await run('with') });
   }
-  const p90Of = (arm: PriceArm, isCounted: (a: PricedPlan, b: PricedPlan | undefined) => boolean): Ratio =>
-    meanRatio(
-      sessions.map(({ without, [arm]: other }) => p90(other, without, isCounted) / p90(without, other, isCounted)),
-    );
-  const areAlike = (a: PricedPlan, b: PricedPlan | undefined): boolean => a.how === b?.how;
+  const p90Of = (arm: PriceArm, counted: CountedPlans): Ratio =>
+    meanRatio(sessions.map(({ without, [arm]: other }) => p90(counted(other, without)) / p90(counted(without, other))));
+  const isMostAlike = sessions.every(({ with: beside, without }) => {
+    return 2 * alikeIn(beside, without).length >= beside.plans.size;
+  });
   const goodput = meanRatio(sessions.map(({ with: beside, without }) => beside.plans.size / without.plans.size));
   const load = sessions.reduce((sum, { without }) => sum + without.load / seeds.length, 0);
   const checksDue = sessions.reduce((sum, { with: { checksDue } }) => sum + checksDue, 0);
@@ -93,29 +94,31 @@ async function priceAt(name: string, at: Omit<PriceSetting, 'seed'>, seeds: read
   const price = {
     load,
     goodput,
-    p90: p90Of('with', () => true),
-    alike: p90Of('with', areAlike),
-    nudged: p90Of('nudged', () => true),
+    p90: p90Of('with', allIn),
+    ...defined({ alike: isMostAlike ? p90Of('with', alikeIn) : undefined }),
+    nudged: p90Of('nudged', allIn),
     checksDue,
     checksDone,
   };
+  const alike = price.alike === undefined ? '' : `, of plans decided alike ${shown(price.alike)}`;
   if (checksDue > 0) console.error(`checks, ${name}: ${checksDone} of ${checksDue} due`);
-  const figures = `goodput ${shown(goodput)}, p90 ${shown(price.p90)}, of plans decided alike ${shown(price.alike)} (by chance ${shown(price.nudged)})`;
+  const figures = `goodput ${shown(goodput)}, p90 ${shown(price.p90)}${alike} (by chance ${shown(price.nudged)})`;
   console.error(`price of checks, ${name}, slots busy ${percent(load)}: ${figures} of without, ${seeds.length} seeds`);
   return price;
 }
 
-/** 90th percentile of the times of the plans that count, each given with the same plan of the other session, if models decided it there. */
-function p90(
-  { plans }: PricedSession,
-  other: PricedSession,
-  isCounted: (plan: PricedPlan, same: PricedPlan | undefined) => boolean,
-): number {
-  const counted = [...plans].filter(([nth, plan]) => isCounted(plan, other.plans.get(nth)));
-  return quantile(
-    counted.map(([, { seconds }]) => seconds),
-    0.9,
-  );
+/** The plans of a session that count when it is compared with another one of its seed. */
+type CountedPlans = (session: PricedSession, other: PricedSession) => readonly PricedPlan[];
+
+const allIn: CountedPlans = ({ plans }) => [...plans.values()];
+
+/** Those for which the same calls were made in both. */
+const alikeIn: CountedPlans = ({ plans }, other) =>
+  [...plans].filter(([nth, { how }]) => other.plans.get(nth)?.how === how).map(([, plan]) => plan);
+
+function p90(plans: readonly PricedPlan[]): number {
+  const seconds = plans.map((plan) => plan.seconds);
+  return quantile(seconds, 0.9);
 }
 
 function shown({ mean, low, high }: Ratio): string {
