@@ -37,7 +37,9 @@ export class CallWidth {
       if (shown.profile.knowsCompany) {
         isKnown = true;
         least = Math.min(least, shown.width);
-      } else leastOfUnknown = Math.min(leastOfUnknown, shown.width);
+      }
+      // A few late reads do not show that written calls would be late, too.
+      else if (shown.kind !== 'read' || kind === 'read') leastOfUnknown = Math.min(leastOfUnknown, shown.width);
     }
     // What calls of one kind have shown of company, rare ones of another need not find out one at a time.
     return isKnown ? least : leastOfUnknown;

@@ -71,10 +71,18 @@ describe('calls at once', () => {
   test('are not one because of rare late calls of unknown company, where other calls have shown it', () => {
     const width = new CallWidth();
     width.began(LEFT_MS);
-    width.learned('m', 'read', profileOf(30_000, 0, [1], 2), SLOTS, 0);
+    width.learned('m', 'vision', profileOf(30_000, 0, [1], 2), SLOTS, 0);
     expect(width.now(0)).toBe(1);
     width.learned('m', 'text', profileOf(2_000, 0, [1, 2, 3, 4]), SLOTS, 200);
     expect(width.now(200)).toBe(Number.POSITIVE_INFINITY);
-    expect(width.now(200, 'read')).toBe(1);
+    expect(width.now(200, 'vision')).toBe(1);
+  });
+
+  test('are one because of late reads of unknown company only for reads', () => {
+    const width = new CallWidth();
+    width.began(LEFT_MS);
+    width.learned('m', 'read', profileOf(30_000, 0, [1], 2), SLOTS, 0);
+    expect(width.now(0, 'read')).toBe(1);
+    expect(width.now(0)).toBe(Number.POSITIVE_INFINITY);
   });
 });
