@@ -11,7 +11,7 @@ import type { ClusterNames, Engine } from '../engine/engine.ts';
 import { PrecedentQueue } from '../evidence/precedent-queue.ts';
 import { type BatchHead, type DecidedRecord, decodeHead, decodeLogRecord, encodedOf } from './batch-codec.ts';
 import { EngineTime } from './engine-time.ts';
-import { compareEntries, type EntryId, entryId } from './entry-id.ts';
+import { compareClears, type EntryId, entryId } from './entry-id.ts';
 import { framesOf } from './frames.ts';
 import { type LogEntry, LogFollower } from './log-follower.ts';
 import { type EndedClaim, LogSender } from './log-sender.ts';
@@ -242,11 +242,11 @@ export class DecisionLog implements DecisionJournal {
     if (head === undefined) return this.#poisoned();
     if (head.node === this.#parts.engine.node) return this.#sender.readOwn(entry.id, head);
     const sentMs = this.#noteLag(entry, head);
-    let isCleared = this.#isBeforeClear(head);
+    let isCleared = this.#isBeforeClear(head, entry.id.epoch);
     for (const frame of frames) {
       const record = frame && decodeLogRecord(frame);
       if (record === undefined) this.#poisoned();
-      else if (record.kind === 'clear') isCleared = this.#clear(entry.id);
+      else if (record.kind === 'clear') isCleared = this.#clear(entry.id, entry.id.epoch);
       else if (isCleared || this.#sender.isClearing) this.#dropped.cleared++;
       else if (record.kind === 'precedent') this.onPrecedent(head.node, record.bytes, sentMs);
       else this.#adopt(record, frame as Buffer, sentMs);
@@ -255,22 +255,22 @@ export class DecisionLog implements DecisionJournal {
   }
 
   /** Whether a batch was sent by a node that had not yet seen the last clear. If it had seen one that this node missed, that is made up for. */
-  #isBeforeClear({ clearId }: BatchHead): boolean {
+  #isBeforeClear({ clearId }: BatchHead, epoch: number): boolean {
     const seen = entryId(clearId);
     if (seen === undefined) return true;
     const known = this.#sender.clearedAt;
-    if (known === undefined) this.#sender.noteClear(seen);
-    else if (compareEntries(seen, known) > 0) this.#clear(seen);
-    else return compareEntries(seen, known) < 0;
+    if (known === undefined) this.#sender.noteClear(seen, epoch);
+    else if (compareClears(seen, known, epoch) > 0) this.#clear(seen, epoch);
+    else return compareClears(seen, known, epoch) < 0;
     return false;
   }
 
   /** Another node has cleared everything, unless this one knows that from disk. Returns false: what follows was decided after it. */
-  #clear(id: EntryId): boolean {
+  #clear(id: EntryId, epoch: number): boolean {
     const known = this.#sender.clearedAt;
-    if (known !== undefined && compareEntries(id, known) <= 0) return false;
+    if (known !== undefined && compareClears(id, known, epoch) <= 0) return false;
     this.#clears++;
-    this.#sender.noteClear(id);
+    this.#sender.noteClear(id, epoch);
     // Its own clear comes later in the log, and what it decided since even later.
     if (this.#sender.isClearing) return false;
     this.#sender.forget();

@@ -20,6 +20,14 @@ export function compareEntries(a: EntryId, b: EntryId): number {
   return a.epoch - b.epoch || a.number - b.number;
 }
 
+/**
+ * Compares two clears for a node that reads a log of this epoch. A clear in that log is after all of earlier logs: an engine that has lost its memory may
+ * also have a clock that was set back, and then the epoch is the smaller one.
+ */
+export function compareClears(a: EntryId, b: EntryId, epoch: number): number {
+  return Number(a.epoch === epoch) - Number(b.epoch === epoch) || compareEntries(a, b);
+}
+
 /** Whether an entry follows another one, or nothing, without a gap. */
 export function follows(id: EntryId, before: EntryId | undefined): boolean {
   if (before === undefined) return id.number === 0;

@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { PrecedentQueue } from '../evidence/precedent-queue.ts';
 import { type BatchHead, CLEAR_FRAME, encodeDecided, encodeHead, precedentFrame } from './batch-codec.ts';
 import type { EngineTime } from './engine-time.ts';
-import { compareEntries, type EntryId, entryId, entryText } from './entry-id.ts';
+import { compareClears, type EntryId, entryId, entryText } from './entry-id.ts';
 
 /** Time between two calls, in milliseconds: what comes sooner waits for it, and what comes later is sent in the same turn. */
 const COALESCE_MS = 10;
@@ -137,8 +137,9 @@ export class LogSender {
     return this.#clearedAt;
   }
 
-  noteClear(id: EntryId): void {
-    if (this.#clearedAt !== undefined && compareEntries(id, this.#clearedAt) <= 0) return;
+  /** `epoch` is that of the log that told of the clear. */
+  noteClear(id: EntryId, epoch = id.epoch): void {
+    if (this.#clearedAt !== undefined && compareClears(id, this.#clearedAt, epoch) <= 0) return;
     this.#clearedAt = id;
     this.#parts.onClearNoted(id);
   }
@@ -236,7 +237,7 @@ export class LogSender {
   /** This node has read the log: what waits is sent. */
   wake(): void {
     this.#isReady = true;
-    this.noteClear(NO_CLEAR);
+    if (this.#clearedAt === undefined) this.noteClear(NO_CLEAR);
     if (this.#hasWork) this.#sendSoon();
   }
 

@@ -210,6 +210,31 @@ describe('a clear', () => {
     await cluster.pass(1_000);
     expect([a.fresh, b.fresh]).toEqual([{}, {}]);
   });
+
+  it.each([60_000, -60_000])(
+    'reaches all nodes after the engine has lost its memory and its clock was set by %i ms',
+    async (stepMs) => {
+      const { cluster, nodes } = await threeNodes();
+      const [a, b, c] = nodes;
+      a.clear();
+      await cluster.pass(100);
+      cluster.model.skewMs += stepMs;
+      cluster.model.restartEmpty();
+      await cluster.pass(3_000);
+      b.decide(1, 'attack');
+      await cluster.pass(100);
+      expect([a.fresh, c.fresh]).toEqual([{ 1: 'attack' }, { 1: 'attack' }]);
+      a.clear();
+      await cluster.pass(100);
+      expect(nodes.map(({ fresh }) => fresh)).toEqual([{}, {}, {}]);
+      expect(nodes.map(({ cleared }) => cleared)).toEqual([0, 2, 2]);
+      c.decide(2, 'block');
+      await cluster.pass(100);
+      const late = cluster.join('late');
+      await cluster.pass(100);
+      expect([...nodes, late].map(({ fresh }) => fresh)).toEqual(Array(4).fill({ 2: 'block' }));
+    },
+  );
 });
 
 it('nodes of different fingerprints never meet', async () => {
