@@ -19,6 +19,7 @@ const HELP = `Games in real time, played by a planner, by plain loops, and by pl
 Virtual time: the same seed gives the same figures on any machine.
 
   --seeds N             how many, default 32 (with --quick 3)
+  --first-seed N        the first of them, default 1: for seeds that nothing was chosen by
   --quick               few seeds and cells
   --worlds LIST         of ${Object.keys(WORLDS).join(', ')}
   --ratios LIST         time of a step over the mean time of a call, of 0.25, 0.5, 1, 2, 4
@@ -41,6 +42,7 @@ const { wrongUse, positive } = benchLine(HELP);
 const { values: args } = parseArgs({
   options: {
     seeds: { type: 'string' },
+    'first-seed': { type: 'string' },
     quick: { type: 'boolean', default: false },
     worlds: { type: 'string' },
     ratios: { type: 'string' },
@@ -104,6 +106,7 @@ function figures<T extends object>(of: T): T {
 }
 
 const seedCount = positive('seeds', args.seeds, args.quick ? 3 : args.reads ? 8 : 32);
+const firstSeed = positive('first-seed', args['first-seed'], 1);
 const ratios = listed('ratios', args.ratios ?? (args.quick ? QUICK_RATIOS : undefined), RATIOS);
 const latencies = listed<Latency>('latency', args.latency, LATENCIES);
 const withValues = listed('values', args.values, ['no', 'yes']);
@@ -159,7 +162,7 @@ let toldAt = startedAt;
 const results = await runCells({
   cells: args.reads ? [...cells, ...withReads(cells, readKinds())] : cells,
   contestants: args.reads ? ['planner'] : CONTESTANT_NAMES.filter((name) => wanted.has(name)),
-  seeds: Array.from({ length: seedCount }, (_, index) => index + 1),
+  seeds: Array.from({ length: seedCount }, (_, index) => firstSeed + index),
   features,
   threads: positive('jobs', args.jobs, availableParallelism()),
   onProgress: (done, of) => {
