@@ -22,10 +22,10 @@ function isNegated(before: string): boolean {
 
 /** "Option 1 is too dangerous", "attack isn't safe", "1 ist zu riskant", "2 太危险". "Too good to miss" and "not only" reject nothing. */
 const REJECTED = new RegExp(
-  '^["\'’`*_)\\]]{0,3}\\s{0,2}(?:(?:is|are|was|would be|seems|looks|sounds|feels|ist|wäre|est|es|sería|serait|é|è)\\s+(?:(?!(?:not|nicht|pas)\\s)\\p{L}+\\s+)?' +
+  '^(?:太|["\'’`*_)\\]]{0,3}[ \\t]{0,2}(?:(?:is|are|was|would be|seems|looks|sounds|feels|ist|wäre|est|es|sería|serait|é|è)\\s+(?:(?!(?:not|nicht|pas)\\s)\\p{L}+\\s+)?' +
     '(?:(?:too|zu|trop|troppo|demasiado)\\s+(?!good|important|valuable|tempting)|(?:not|nicht|pas)\\s+(?!only|just|bad|nur|schlecht|seulement)' +
     '|(?:(?:a|an|the)\\s+)?(?:unsafe|risky|dangerous|bad|worse|worst|impossible|pointless|useless|suicide)(?!\\p{L})(?!\\s+but))' +
-    "|\\s?(?:isn|wasn|wouldn|won)\\s?['’]?\\s?t\\s+(?!only|just|bad)|слишком\\s|太)",
+    "|(?:isn|wasn|wouldn|won)\\s?['’]?\\s?t\\s+(?!only|just|bad)|слишком\\s))",
   'u',
 );
 
