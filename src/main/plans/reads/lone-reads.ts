@@ -35,16 +35,12 @@ export class LoneReads {
   /** A lone read of a model has decided. */
   decided(model: string): LoneUse {
     this.#model = model;
-    if (!this.isKept(model)) {
+    const isKnown = this.#calibration.loneWorthOf(model) === 'better';
+    if (!isKnown && this.#undecided < UNDECIDED_MAX) {
       this.#undecided++;
       return { isProved: true, isKept: false };
     }
     return { isProved: this.#random.next() < PROVED_SHARE, isKept: true };
-  }
-
-  /** Whether what lone reads of a model decide is remembered. */
-  isKept(model: string): boolean {
-    return this.#undecided >= UNDECIDED_MAX || this.#calibration.loneWorthOf(model) === 'better';
   }
 
   /** A read had others beside it that could write in time. */

@@ -7,37 +7,30 @@ const LEFT_MS = 2_000;
 const EXPERT = { role: 'one', model: 'm', endpoint: 'e', alternatives: [] } as unknown as ResolvedExpert;
 
 interface Scene {
-  /** Time of a read, 0 while none has ended, and the chance that it is in time. */
+  /** Time of a read, and the chance that it is in time. */
   readonly readMs?: number;
-  readonly inTime?: number | undefined;
+  readonly inTime?: number;
   /** What experts are worth that have so much time, and so many slots less. */
   readonly worth?: (ms: number, taken: number) => number;
   readonly besideAnother?: number;
   readonly isTimely?: boolean;
   readonly known?: ReadWorth;
-  /** Whether late reads are remembered. */
-  readonly isKept?: boolean;
   readonly writingMs?: number;
 }
 
 /** Experts are worth .8 with all of the time, half of that with half of it, and a little less with a slot less. */
 const steep = (ms: number, taken: number): number => (ms >= LEFT_MS ? 0.8 : ms >= LEFT_MS / 2 ? 0.4 : 0) - taken * 0.05;
 
-function times({ readMs = 500, worth = steep, ...scene }: Scene): ReadTimes {
-  const { besideAnother = 1, isTimely = true, known = 'unknown', isKept = false, writingMs = 1_000 } = scene;
-  const inTime = 'inTime' in scene ? scene.inTime : 1;
-  const forecast = {
-    workMs: () => (readMs === 0 ? undefined : readMs),
-    chanceWithin: () => inTime,
-    meanMs: () => writingMs,
-  };
+function times({ readMs = 500, inTime = 1, worth = steep, ...scene }: Scene): ReadTimes {
+  const { besideAnother = 1, isTimely = true, known = 'unknown', writingMs = 1_000 } = scene;
+  const forecast = { workMs: () => readMs, chanceWithin: () => inTime, meanMs: () => writingMs };
   const given = {
     parts: {
       clock: { now: () => 0 },
-      options: { reads: { answers: 'auto' }, experts: [EXPERT], features: { askLater: true } },
+      options: { reads: { answers: 'auto' }, experts: [EXPERT] },
       endpoints: new Map([['e', { forecast, gate: { busy: 0 } }]]),
     },
-    reads: { worthOf: () => known, lone: { isKept: () => isKept }, further: { usualMs: forecast.workMs } },
+    reads: { worthOf: () => known, further: { usualMs: () => readMs } },
     outlook: { worthWithin: worth, besideAnother: () => besideAnother, isTimely: () => isTimely },
     calls: { deadlineMs: LEFT_MS + 10 },
   };
@@ -70,29 +63,12 @@ describe('the place of a read', () => {
     expect(placeOf({ known: 'equal', inTime: 0.5 })).toBe('none');
   });
 
-  test('is first where nobody can write in time, and nowhere where experts can and it can only be late', () => {
+  test('is first where nobody can write in time, and nowhere if it can only be late and is hardly quicker', () => {
     expect(placeOf({ isTimely: false })).toBe('first');
+    expect(placeOf({ isTimely: false, inTime: 0.1, readMs: 3_500, writingMs: 4_000 })).toBe('none');
+    expect(placeOf({ isTimely: false, inTime: 0.1, readMs: 3_500, writingMs: 10_000 })).toBe('first');
+    expect(placeOf({ isTimely: false, inTime: 0.1, readMs: 2_500 })).toBe('first');
     expect(placeOf({ inTime: 0.1, readMs: 300 })).toBe('none');
-  });
-
-  test('is nowhere where all are late, unless it is much quicker than an expert', () => {
-    const late = { isTimely: false, inTime: 0.05, readMs: 3_500 };
-    expect(placeOf({ ...late, isKept: true, writingMs: 8_000 })).toBe('none');
-    expect(placeOf({ ...late, isKept: true, writingMs: 10_000 })).toBe('first');
-    expect(placeOf({ ...late, writingMs: 10_000 })).toBe('none');
-    expect(placeOf({ ...late, writingMs: 20_000 })).toBe('first');
-  });
-
-  test('is first until two slow reads were late, or a few that seemed quick', () => {
-    expect(placeOf({ isTimely: false, readMs: 3_500, inTime: 0.25 })).toBe('first');
-    expect(placeOf({ isTimely: false, readMs: 3_500, inTime: 0.17 })).toBe('none');
-    expect(placeOf({ isTimely: false, readMs: 2_500, inTime: 0.17 })).toBe('first');
-    expect(placeOf({ isTimely: false, readMs: 2_500, inTime: 0.08 })).toBe('none');
-  });
-
-  test('is first while nothing is known of its time, and nowhere once another one has run for as long as there is time', () => {
-    expect(placeOf({ readMs: 0, inTime: undefined })).toBe('first');
-    expect(placeOf({ readMs: 0, inTime: 0.25 })).toBe('none');
   });
 });
 

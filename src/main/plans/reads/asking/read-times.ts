@@ -14,15 +14,10 @@ const PATIENCE = 2.5;
 const UNKNOWN_SHARE = 0.5;
 /** Margin on the time until a written vote is expected. */
 const WRITING_MARGIN = 1.2;
-/** A read can only be late if its chance to be in time is smaller than this, as after a few that were late. */
-const HARDLY_EVER = 0.1;
-/** A read that usually takes this many times the remaining time is slow: two late ones show it. The first one alone may have read a prompt that is known since. */
-const SLOW_FACTOR = 1.5;
-const SLOW_CHANCE = 0.2;
-/** A late read that is remembered has a place if it takes at most this share of an expert's time. */
+/** A read that usually takes this many times the remaining time is hardly ever in time. */
+const LATE_FACTOR = 1.5;
+/** Then it is not asked for if it takes more than this share of an expert's time. */
 const LATE_SHARE = 0.4;
-/** And one that is not, since it is not known what reads are worth: it may show that. */
-const UNPROVED_SHARE = 0.2;
 /** What waiting for a read may take from experts without a reason, as a share of what they are worth with all of the time. */
 const PRICE_FREE = 0.05;
 /** The plans that follow pay for a trial if a read that is as good as a vote gains this share of its price: there are more of them than trials. */
@@ -107,17 +102,17 @@ export class ReadTimes {
   /**
    * The place where a read costs its plan least. Its price is what experts would be worth without it, less what they are worth if they wait for it,
    * or share the server with it. Reads that are as good as votes are worth it if they are likelier in time, and those of unknown worth if
-   * good ones would gain enough. A read that can only be late has a place if it is much quicker than an expert.
+   * good ones would gain enough. A read that can only be late has a place if it is much quicker than an expert: what all experts write late is
+   * worth more.
    */
   placeOf(best: ResolvedExpert): ReadPlace {
     const { parts, reads, outlook } = this.#given;
     if (parts.options.reads.answers === 'read') return 'first';
     const { leftMs } = this;
     const inTime = this.#chanceOf(best);
-    if (inTime === undefined) return this.#isOutlasted(best) ? 'none' : 'first';
-    const written = outlook.worthWithin(leftMs, 0);
-    if (written === undefined) return 'first';
-    if (!this.isWritingTimely) return this.#isForNobody(best, inTime) ? 'none' : 'first';
+    const written = inTime === undefined ? undefined : outlook.worthWithin(leftMs, 0);
+    if (inTime === undefined || written === undefined) return 'first';
+    if (!this.isWritingTimely) return this.#isForNobody(best) ? 'none' : 'first';
     const after = outlook.worthWithin(leftMs - this.#firstMs(best), 0) ?? 0;
     const price = written - after;
     if (price <= PRICE_FREE) return 'first';
@@ -153,25 +148,10 @@ export class ReadTimes {
     return this.#given.reads.further.usualMs(timeKey(best, 'first')) ?? 0;
   }
 
-  /** Whether no read has ended yet, and those that run or were cut took too long for this plan: another one would not show sooner how long they take. */
-  #isOutlasted(best: ResolvedExpert): boolean {
-    const { forecast, gate } = this.#at(best);
-    const chance = forecast.chanceWithin(best.model, 'read', this.leftMs, gate.busy + 1);
-    return chance !== undefined && chance < FAIR_CHANCE;
-  }
-
-  /**
-   * Whether a read can only be late, and is worth less than what an expert writes for the next time. How quick an expert is may be known of
-   * a few calls that slowed one another, so it takes much to be quicker.
-   */
-  #isForNobody(best: ResolvedExpert, inTime: number): boolean {
-    const firstMs = this.#firstMs(best);
-    const isSlow = firstMs > SLOW_FACTOR * this.leftMs;
-    if (inTime >= (isSlow ? SLOW_CHANCE : HARDLY_EVER)) return false;
-    const { parts, reads } = this.#given;
-    const isRemembered = !parts.options.features.askLater || reads.lone.isKept(best.model);
+  /** Whether a read can only be late, and does not take much less time than an expert that has its server to itself. */
+  #isForNobody(best: ResolvedExpert): boolean {
     const writingMs = this.#at(best).forecast.meanMs(best.model, 'text', 1) ?? Number.POSITIVE_INFINITY;
-    return firstMs > (isRemembered ? LATE_SHARE : UNPROVED_SHARE) * writingMs;
+    return this.#firstMs(best) > Math.max(LATE_FACTOR * this.leftMs, LATE_SHARE * writingMs);
   }
 
   /** Whether any expert has a fair chance to answer in words in time. */
