@@ -88,11 +88,13 @@ async function oneFault(parts: FaultParts): Promise<void> {
   busyNodes.delete(node);
 }
 
-async function killNode({ collect, load }: FaultParts, node: FleetNode): Promise<void> {
+async function killNode({ work, collect, load }: FaultParts, node: FleetNode): Promise<void> {
   await collect(node);
   await node.kill();
+  work.note(`${node.name} killed`);
   await after(200);
   await node.start();
+  work.note(`${node.name} started`);
   load(node);
 }
 
@@ -106,10 +108,12 @@ async function strayNode(
   if (kind === 'pause node') await collect(node);
   if (kind === 'pause node') node.pause();
   else node.proxy.mode = pick(random, ['cut', 'stall', 'half-open', 'slow'] satisfies ProxyMode[]);
+  work.note(`${node.name} ${kind === 'pause node' ? 'paused' : node.proxy.mode}`);
   await after(200 + 3_000 * random.next());
   work.keep(LEASE_LIFE_MS);
   if (kind === 'pause node') node.resume();
   else node.proxy.mode = 'pass';
+  work.note(`${node.name} well`);
   now.astray--;
   if (kind !== 'pause node') return;
   await after(LOAD.timeoutMs);
@@ -118,6 +122,7 @@ async function strayNode(
 
 async function engineFault({ fleet: { redis }, random, now, work }: FaultParts): Promise<void> {
   now.engineUp = false;
+  work.note('engine away');
   if (random.next() < 0.5) {
     await redis.kill();
     await after(200 + 2_000 * random.next());
@@ -128,5 +133,6 @@ async function engineFault({ fleet: { redis }, random, now, work }: FaultParts):
     redis.resume();
   }
   work.keep(LEASE_LIFE_MS);
+  work.note('engine back');
   now.engineUp = true;
 }
