@@ -49,9 +49,9 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
     });
   },
   logprobs: ({ roles, actions, turn }, body) => {
-    const [choice] = listOf(memberOf(body, 'choices'), 'it has no choices');
+    const choice = choiceIn(body);
     if (hasThought(memberOf(choice, 'message'))) throw thinksFirst();
-    const [token, next] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
+    const [token, next] = tokensOf(choice);
     const byLabel = labelChances(token);
     if (isThought(writtenIn(token))) throw thinksFirst();
     // A token in front of the label: what follows it counts by the chance that it is written.
@@ -63,6 +63,15 @@ const READERS: Readonly<Record<ReadForm, (call: ReadCall, body: unknown) => read
     return [readingOf(roles[0] ?? '', new OptionOrder(actions, turn, 0), (label) => byLabel.get(label))];
   },
 };
+
+function choiceIn(body: unknown): unknown {
+  return listOf(memberOf(body, 'choices'), 'it has no choices')[0];
+}
+
+/** The tokens of an answer, with their alternatives. */
+function tokensOf(choice: unknown): readonly unknown[] {
+  return listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
+}
 
 /** Returns the probabilities of the labels at a place of the answer; those of one label's spellings add up. */
 function labelChances(token: unknown): Map<string, number> {
@@ -109,8 +118,7 @@ const MARK_CHARS_MAX = 4;
 /** Whether the only token of an answer is a mark, so that its label would have been the next one. */
 export function startsBlank({ form, tokensMax = 1 }: Pick<ReadCall, 'form' | 'tokensMax'>, body: unknown): boolean {
   if (form !== 'logprobs' || tokensMax > 1) return false;
-  const [choice] = listOf(memberOf(body, 'choices'), 'it has no choices');
-  const [token] = listOf(memberOf(memberOf(choice, 'logprobs'), 'content'), 'it tells no log probabilities');
+  const [token] = tokensOf(choiceIn(body));
   return isMark(writtenIn(token));
 }
 
