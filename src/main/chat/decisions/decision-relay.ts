@@ -121,11 +121,12 @@ class Decision {
       messages: questionChat(questionnaire.state, question, options),
       roles: [question.name ?? ''],
       actions: optionNames(question, options),
-      timeoutMs: Math.max(1, this.#startedAtMs + limits.timeoutMs - this.#clock.now()),
       ...readManner(seat.at.facts.kind),
     };
-    const read = (): Promise<ReadOutcome> =>
-      (client.read as Read).call(client, { ...call, tokensMax: this.#tokensMax }, signal);
+    const read = (): Promise<ReadOutcome> => {
+      const timeoutMs = Math.max(1, this.#startedAtMs + limits.timeoutMs - this.#clock.now());
+      return (client.read as Read).call(client, { ...call, tokensMax: this.#tokensMax, timeoutMs }, signal);
+    };
     let outcome = await read();
     this.#count(outcome.report);
     if (outcome.report.startsBlank === true) {
